@@ -1,10 +1,10 @@
 """lapor_nlp reads public complaints in Indonesian and says which office answers, how sure it is, and why.
 
-    from lapor_nlp import Report, Router
+from lapor_nlp import Report, Router
 
-    router = Router.load()
-    decision = router.route(Report(id="L-81", text="Lampu jalan mati di Jl Kaliurang km 5, Sleman"))
-    decision.action, decision.agency.name, decision.reasons
+router = Router.load()
+decision = router.route(Report(id="L-81", text="Lampu jalan mati di Jl Kaliurang km 5, Sleman"))
+decision.action, decision.agency.name, decision.reasons
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ class FeatureSettings:
 
     bits: int = 18
     shortest: int = 2
-    longest: int = 5
+    longest: int = 4
 
 
 class LexicalFeatures:
@@ -44,46 +44,47 @@ class LexicalFeatures:
         self._half = self.width >> 1
         self._cache: dict[str, tuple[int, Ids]] = {}
 
-    def words_of(self, tokens: Tokens) -> tuple[list[str], list[int]]:
-        """The words that count, and the token each belongs to: the standard form of each token."""
-        words: list[str] = []
-        owners: list[int] = []
-        for i, standard in enumerate(tokens.standard):
-            for part in standard.split(" "):
-                words.append(part)
-                owners.append(i)
-        return words, owners
-
     def ids(self, tokens: Tokens) -> Ids:
         """Columns of one text, with repeats, shape (n,)."""
-        words, _ = self.words_of(tokens)
+        return self.ids_and_owners(tokens)[0]
+
+    def ids_and_owners(self, tokens: Tokens) -> tuple[Ids, Ids]:
+        """Columns of one text with repeats and the token each came from (a pair belongs to its second word)."""
+        words = [(i, part) for i, standard in enumerate(tokens.standard) for part in standard.split(" ")]
         word_ids: list[int] = []
-        parts: list[Ids] = []
+        word_owners: list[int] = []
+        grams: list[Ids] = []
+        gram_owners: list[int] = []
         previous = ""
-        for word in words:
+        for owner, word in words:
             single, chars = self._word(word)
             word_ids.append(single)
+            word_owners.append(owner)
             if previous:
                 word_ids.append(self._pair(previous, word))
-            parts.append(chars)
+                word_owners.append(owner)
+            grams.append(chars)
+            gram_owners.append(owner)
             previous = word
-        parts.append(np.array(word_ids, dtype=np.int32))
-        return np.concatenate(parts)
+        lengths = [len(g) for g in grams]
+        return (
+            np.concatenate([np.array(word_ids, dtype=np.int32), *grams]),
+            np.concatenate([np.array(word_owners, dtype=np.int32), np.repeat(gram_owners, lengths).astype(np.int32)]),
+        )
 
     def counts(self, texts: Sequence[Tokens]) -> csr_matrix:
         """Counts of columns, shape (len(texts), width)."""
         columns: list[Ids] = []
         values: list[NDArray[np.float32]] = []
-        starts = [0]
-        for tokens in texts:
+        starts = np.zeros(len(texts) + 1, dtype=np.int64)
+        for row, tokens in enumerate(texts):
             unique, count = np.unique(self.ids(tokens), return_counts=True)
             columns.append(unique)
             values.append(count.astype(np.float32))
-            starts.append(starts[-1] + len(unique))
-        return csr_matrix(
-            (_joined(values, np.float32), _joined(columns, np.int32), np.array(starts, dtype=np.int32)),
-            shape=(len(texts), self.width),
-        )
+            starts[row + 1] = starts[row] + len(unique)
+        data = np.concatenate(values) if values else np.empty(0, dtype=np.float32)
+        indices = np.concatenate(columns) if columns else np.empty(0, dtype=np.int32)
+        return csr_matrix((data, indices, starts), shape=(len(texts), self.width))
 
     def weigh(self, counts: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
         """TF-IDF with each half of the columns scaled to length 1; `idf` has shape (width,)."""
@@ -122,9 +123,9 @@ class LexicalFeatures:
 def inverse_document_frequency(counts: csr_matrix, fewest: int = 2) -> NDArray[np.float32]:
     """log((1 + n) / (1 + df)) + 1 for each column, 0 for columns in fewer than `fewest` texts; shape (width,)."""
     df = np.bincount(counts.indices, minlength=counts.shape[1])
-    idf = np.log((1 + counts.shape[0]) / (1 + df)) + 1
+    idf: NDArray[np.float32] = (np.log((1 + counts.shape[0]) / (1 + df)) + 1).astype(np.float32)
     idf[df < fewest] = 0
-    return idf.astype(np.float32)
+    return idf
 
 
 _ZERO = str.maketrans("123456789", "0" * 9)
@@ -132,7 +133,3 @@ _ZERO = str.maketrans("123456789", "0" * 9)
 
 def _no_digits(word: str) -> str:
     return word.translate(_ZERO)
-
-
-def _joined(parts: list[NDArray[np.generic]], kind: type[np.generic]) -> NDArray[np.generic]:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)

@@ -26,7 +26,9 @@ class Taxonomy:
     are then checked) and `migrations.json`.
     """
 
-    def __init__(self, *, name: str, version: str, topics: tuple[Topic, ...], migrations: tuple[Migration, ...]) -> None:
+    def __init__(
+        self, *, name: str, version: str, topics: tuple[Topic, ...], migrations: tuple[Migration, ...]
+    ) -> None:
         self.name = name
         self.version = version
         self.topics = topics

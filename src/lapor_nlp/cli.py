@@ -1,0 +1,163 @@
+"""The command line: parses and calls; everything it can do, the library can."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lapor_nlp.batch.readers import read_file, read_stream
+from lapor_nlp.console import show_decision, show_explanation, show_line, show_topics
+from lapor_nlp.decision import Failure
+from lapor_nlp.errors import LaporError, ReadError, ReportError
+from lapor_nlp.report import Report
+from lapor_nlp.router import Router
+from lapor_nlp.taxonomy.taxonomy import Taxonomy
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Reads public complaints in Indonesian and says which office answers, how sure it is, and why.",
+)
+
+Source = Annotated[str, typer.Argument(help="A report in quotes, a file (.jsonl, .csv, .tsv, .txt), or - for a pipe.")]
+Model = Annotated[Path | None, typer.Option("--bundle", help="Model folder instead of the packaged one.")]
+TaxonomyFolder = Annotated[Path | None, typer.Option("--taxonomy", help="Folder of your own topics.")]
+AgencyFolder = Annotated[Path | None, typer.Option("--agencies", help="Folder of your own offices and rules.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for each report.")]
+Latitude = Annotated[float | None, typer.Option("--lat", help="Latitude in degrees.")]
+Longitude = Annotated[float | None, typer.Option("--lon", help="Longitude in degrees.")]
+Kabkota = Annotated[str | None, typer.Option("--kabkota", help="Kabupaten/kota given by the reporter.")]
+ChosenAgency = Annotated[str | None, typer.Option("--agency", help="Instansi chosen by the reporter.")]
+
+
+@app.command()
+def route(
+    source: Source,
+    as_json: AsJson = False,
+    lat: Latitude = None,
+    lon: Longitude = None,
+    kabkota: Kabkota = None,
+    agency: ChosenAgency = None,
+    bundle: Model = None,
+    taxonomy: TaxonomyFolder = None,
+    agencies: AgencyFolder = None,
+    form: Annotated[str | None, typer.Option("--format", help="jsonl, csv, tsv or txt, if not by the suffix.")] = None,
+) -> None:
+    """Route one report, or each of a file.
+
+    Exit code 0: all routed; 1: some rows could not be read (each has an error in its place); 2: nothing could be done.
+    """
+    rows = _rows(source, form)
+    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies)
+    if rows is None:
+        report = _single(source, lat, lon, kabkota, agency)
+        decision = router.route(report)
+        if as_json:
+            _print_json(decision.to_dict())
+        else:
+            show_decision(decision, router.mask(report.reading).text)
+        return
+    failed = 0
+    for result in router.route_many(rows):
+        failed += isinstance(result, Failure)
+        if as_json:
+            _print_json(result.to_dict())
+        else:
+            show_line(result)
+    if failed:
+        typer.echo(f"{failed} rows could not be read; each has an error in its place.", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def explain(
+    source: Annotated[str, typer.Argument(help="A report in quotes.")],
+    lat: Latitude = None,
+    lon: Longitude = None,
+    kabkota: Kabkota = None,
+    agency: ChosenAgency = None,
+    bundle: Model = None,
+    taxonomy: TaxonomyFolder = None,
+    agencies: AgencyFolder = None,
+) -> None:
+    """Show what moved a decision: the words, the places, the rule."""
+    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies)
+    report = _single(source, lat, lon, kabkota, agency)
+    show_explanation(router.explain(report), report, router.mask(report.reading))
+
+
+@app.command()
+def topics(taxonomy: TaxonomyFolder = None, as_json: AsJson = False) -> None:
+    """List the topics with their official category and affair."""
+    loaded = Taxonomy.load(taxonomy)
+    if as_json:
+        for topic in loaded:
+            _print_json(
+                {"code": topic.code, "name": topic.name, "category_path": topic.kategori, "urusan": topic.urusan}
+            )
+    else:
+        show_topics(loaded)
+
+
+@app.command()
+def model(bundle: Model = None) -> None:
+    """Show which model is used, what it was made from, and how well it did, as JSON."""
+    from lapor_nlp.bundle import load_bundle
+
+    loaded = load_bundle(bundle)
+    _print_json(
+        {
+            "name": loaded.name,
+            "version": loaded.version,
+            "sha256": loaded.sha256,
+            "taxonomy": loaded.taxonomy,
+            "heads": {name: len(head.labels) for name, head in loaded.model.heads.items()},
+            "policy": {
+                "act_alone": loaded.policy.act_alone,
+                "risk": loaded.policy.risk,
+                "assurance": loaded.policy.assurance,
+            },
+            "metrics": loaded.metrics,
+            "origin": loaded.origin,
+        }
+    )
+
+
+def main() -> None:
+    """Entry point: errors of the library become one line on stderr and exit code 2."""
+    try:
+        app()
+    except LaporError as error:
+        typer.echo(f"lapor-nlp: {error}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(0)
+
+
+def _rows(source: str, form: str | None) -> Iterator[Any] | None:
+    """Rows to route one by one, or None when `source` is itself a report."""
+    if source == "-":
+        return read_stream(sys.stdin.buffer, form=form)
+    looks_like_file = len(source) < 1000 and "\n" not in source and "\x00" not in source
+    if looks_like_file and Path(source).is_file():
+        return read_file(Path(source), form)
+    if looks_like_file and " " not in source.strip() and source.lower().endswith((".jsonl", ".csv", ".tsv", ".txt")):
+        raise ReadError("there is no such file", path=source)
+    return None
+
+
+def _single(text: str, lat: float | None, lon: float | None, kabkota: str | None, agency: str | None) -> Report:
+    if not text.strip():
+        raise ReportError("text", "is empty; put the report in quotes")
+    return Report(id="1", text=text, latitude=lat, longitude=lon, kabkota=kabkota, chosen_agency=agency)
+
+
+def _print_json(value: Any) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")

@@ -1,0 +1,412 @@
+"""Router: the main path of a report through the library. Start reading here.
+
+Report -> clean -> tokens -> classify, locate, read signals -> responsibility -> decide. Nothing here writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from lapor_nlp.agencies.directory import Directory
+from lapor_nlp.agencies.fit import fits
+from lapor_nlp.agencies.office import LEVEL_UNDECIDED, REGION_AMBIGUOUS, REGION_NEEDED, Office, Responsibility
+from lapor_nlp.bundle import Bundle, load_bundle
+from lapor_nlp.classifier.prediction import Prediction, WordWeight
+from lapor_nlp.decision import (
+    AgencyChoice,
+    ChosenAgencyCheck,
+    Decision,
+    Failure,
+    Flag,
+    PersonalData,
+    Reason,
+    RegionChoice,
+    TopicChoice,
+)
+from lapor_nlp.errors import BundleError, LaporError
+from lapor_nlp.place import Location, Place
+from lapor_nlp.regions.locator import Locator
+from lapor_nlp.report import Report
+from lapor_nlp.signals.signals import SignalReading, Signals
+from lapor_nlp.taxonomy.migration import chain
+from lapor_nlp.taxonomy.taxonomy import Taxonomy
+from lapor_nlp.text.clean import clean
+from lapor_nlp.text.mask import Masked, Masker
+from lapor_nlp.text.tokens import Tokens
+from lapor_nlp.text.wordlist import Wordlist
+from lapor_nlp.wording import Wording
+
+_HEAD = "topic"
+_ALTERNATIVES = 4
+_CHUNK = 256
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Explanation:
+    """A decision with what moved it. `text` is masked; spans of `words` and evidence count in the report's text."""
+
+    decision: Decision
+    text: str
+    words: tuple[WordWeight, ...]
+    location: Location
+    responsibility: Responsibility
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What was made of a report before anything was decided."""
+
+    report: Report
+    cleaned: str
+    tokens: Tokens
+    language: str
+
+
+class Router:
+    """Routes reports. Holds no state that changes, so that one router may serve many threads.
+
+        router = Router.load()
+        decision = router.route(Report(id="1", text="Lampu jalan mati di Jl Kaliurang km 5, Sleman"))
+        for result in router.route_many(reports): ...
+
+    The constructor stores its parts; `load` builds them.
+    """
+
+    def __init__(
+        self,
+        *,
+        bundle: Bundle,
+        taxonomy: Taxonomy,
+        locator: Locator,
+        directory: Directory,
+        signals: Signals,
+        wordlist: Wordlist,
+        masker: Masker,
+        wording: Wording,
+    ) -> None:
+        self.bundle = bundle
+        self.taxonomy = taxonomy
+        self.locator = locator
+        self.directory = directory
+        self.signals = signals
+        self.wordlist = wordlist
+        self.masker = masker
+        self.wording = wording
+        self._topic_of = _carried_labels(bundle, taxonomy)
+
+    @classmethod
+    def load(
+        cls,
+        bundle: Path | str | None = None,
+        *,
+        taxonomy: Path | None = None,
+        agencies: Path | None = None,
+        agency_names: Path | None = None,
+    ) -> Router:
+        """Build a router from a model folder and tables; whatever is not given is the packaged one.
+
+        `taxonomy` and `agencies` are a deployment's own folders, `agency_names` a table of local office names laid
+        over the packaged one. Raises BundleError or DataFileError naming the file at fault.
+        """
+        return cls(
+            bundle=load_bundle(bundle),
+            taxonomy=Taxonomy.load(taxonomy),
+            locator=Locator.load(),
+            directory=Directory.load(agencies, names=agency_names),
+            signals=Signals.load(),
+            wordlist=Wordlist.load(),
+            masker=Masker.load(),
+            wording=Wording.load(),
+        )
+
+    def route(self, report: Report) -> Decision:
+        """Decide one report."""
+        return self._decide_all([report])[0]
+
+    def route_many(
+        self, reports: Iterable[Report | Mapping[str, Any] | LaporError], *, chunk: int = _CHUNK
+    ) -> Iterator[Decision | Failure]:
+        """Decide a stream: one result for each row, in order, whatever the size of `chunk`.
+
+        A row may be a Report, a mapping of fields, or an error that a reader met in its place. A row that cannot be
+        used, or whose id came before in the same stream, gives a Failure; the rest goes on.
+        """
+        if chunk < 1:
+            raise ValueError(f"chunk must be at least 1, not {chunk}")
+        seen: set[str] = set()
+        rows = iter(reports)
+        while part := list(islice(rows, chunk)):
+            checked = [_check(row, seen) for row in part]
+            decisions = iter(self._decide_all([row for row in checked if isinstance(row, Report)]))
+            for row in checked:
+                yield row if isinstance(row, Failure) else next(decisions)
+
+    def explain(self, report: Report) -> Explanation:
+        """Decide one report and say what moved the decision: words, places, the rule."""
+        reading = self._read(report)
+        prediction = self._predict([reading])[0]
+        location = self._locate(reading)
+        signals = self.signals.read(reading.cleaned, reading.tokens)
+        responsibility = self._responsible(reading, prediction, location, signals)
+        words = self.bundle.model.explain(reading.tokens, _HEAD, self._raw_prediction(reading))
+        return Explanation(
+            decision=self._decide(reading, prediction, location, signals, responsibility),
+            text=self.masker.mask(report.reading).text,
+            words=words,
+            location=location,
+            responsibility=responsibility,
+        )
+
+    def mask(self, text: str) -> Masked:
+        """A text with its personal data masked, and the way back to the original spans."""
+        return self.masker.mask(text)
+
+    def _decide_all(self, reports: Sequence[Report]) -> list[Decision]:
+        readings = [self._read(report) for report in reports]
+        decisions = []
+        for reading, prediction in zip(readings, self._predict(readings), strict=True):
+            location = self._locate(reading)
+            signals = self.signals.read(reading.cleaned, reading.tokens)
+            responsibility = self._responsible(reading, prediction, location, signals)
+            decisions.append(self._decide(reading, prediction, location, signals, responsibility))
+        return decisions
+
+    def _read(self, report: Report) -> _Reading:
+        cleaned = clean(report.reading)
+        tokens = self.wordlist.tokens(cleaned)
+        return _Reading(report, cleaned, tokens, self.wordlist.language(tokens))
+
+    def _predict(self, readings: Sequence[_Reading]) -> list[Prediction]:
+        """Topic codes of this taxonomy with calibrated probabilities."""
+        raw = self.bundle.model.predict([reading.tokens for reading in readings], _HEAD)
+        return [self._carry(prediction) for prediction in raw]
+
+    def _raw_prediction(self, reading: _Reading) -> Prediction:
+        return self.bundle.model.predict([reading.tokens], _HEAD)[0]
+
+    def _carry(self, prediction: Prediction) -> Prediction:
+        """The prediction in the codes of the loaded taxonomy; labels that merged add up."""
+        if self._topic_of is None:
+            return prediction
+        sums: dict[str, float] = {}
+        for label, score in zip(prediction.labels, prediction.scores, strict=True):
+            code = self._topic_of[label]
+            sums[code] = sums.get(code, 0.0) + score
+        ranked = sorted(sums.items(), key=lambda item: -item[1])
+        return Prediction(labels=tuple(c for c, _ in ranked), scores=tuple(s for _, s in ranked))
+
+    def _locate(self, reading: _Reading) -> Location:
+        report = reading.report
+        return self.locator.locate(
+            reading.cleaned,
+            latitude=report.latitude,
+            longitude=report.longitude,
+            provinsi=report.provinsi,
+            kabkota=report.kabkota,
+            kecamatan=report.kecamatan,
+            desa=report.desa,
+        )
+
+    def _responsible(
+        self, reading: _Reading, prediction: Prediction, location: Location, signals: SignalReading
+    ) -> Responsibility:
+        topic = self.taxonomy[prediction.label]
+        return self.directory.assign(
+            topic.code,
+            topic.urusan,
+            reading.tokens,
+            location,
+            urgent=signals.urgent.value,
+            pengawasan=signals.pengawasan.value,
+        )
+
+    def _decide(
+        self,
+        reading: _Reading,
+        prediction: Prediction,
+        location: Location,
+        signals: SignalReading,
+        responsibility: Responsibility,
+    ) -> Decision:
+        report = reading.report
+        topic = self.taxonomy[prediction.label]
+        confidence = sum(
+            score
+            for code, score in zip(prediction.labels, prediction.scores, strict=True)
+            if self.taxonomy[code].urusan == topic.urusan
+        )
+        chosen = fits(report.chosen_agency, responsibility) if report.chosen_agency else None
+        action, reasons = self._act(reading, confidence, location, signals, responsibility, chosen)
+        offices = () if action == "out_of_scope" else responsibility.offices
+        codes = {reason.code for reason in reasons}
+        return Decision(
+            id=report.id,
+            action=action,
+            reasons=reasons,
+            confidence=confidence,
+            topic=TopicChoice(code=topic.code, name=topic.name, score=prediction.score),
+            topic_alternatives=tuple(
+                TopicChoice(code=code, name=self.taxonomy[code].name, score=score)
+                for code, score in zip(prediction.labels[1 : 1 + _ALTERNATIVES], prediction.scores[1:], strict=False)
+            ),
+            category=self.wording.out_of_scope_category if action == "out_of_scope" else topic.category,
+            category_path=(self.wording.out_of_scope_category,) if action == "out_of_scope" else topic.kategori,
+            regions=tuple(_region(place, report.text_offset) for place in location.places),
+            agency=_agency(offices[0]) if offices else None,
+            agency_alternatives=tuple(_agency(office) for office in offices[1:]),
+            chosen_agency=chosen,
+            kind=signals.kind,
+            kind_score=signals.kind_score,
+            urgent=signals.urgent.value,
+            pengawasan=signals.pengawasan.value,
+            out_of_scope=action == "out_of_scope",
+            signals={
+                "urgent": _shifted(signals.urgent, report.text_offset),
+                "pengawasan": _shifted(signals.pengawasan, report.text_offset),
+                "out_of_scope": _shifted(signals.out_of_scope, report.text_offset),
+            },
+            questions=self._questions(codes, responsibility),
+            personal_data=tuple(
+                PersonalData(kind=f.kind, span=(f.start - report.text_offset, f.end - report.text_offset))
+                for f in self.masker.find(report.reading)
+            ),
+            language=reading.language,
+            bundle=self.bundle.id,
+            taxonomy=self.taxonomy.version,
+            notes=location.notes,
+        )
+
+    def _act(
+        self,
+        reading: _Reading,
+        confidence: float,
+        location: Location,
+        signals: SignalReading,
+        responsibility: Responsibility,
+        chosen: ChosenAgencyCheck | None,
+    ) -> tuple[str, tuple[Reason, ...]]:
+        """The action and why. What cannot be acted on comes first, then what a person must see, then acting alone."""
+        if "isi" in signals.missing:
+            return "incomplete", (self.wording.reason("text_empty"),)
+        if signals.out_of_scope.value:
+            return "out_of_scope", (self.wording.reason("out_of_scope"),)
+        if "objek" in signals.missing:
+            return "incomplete", (self.wording.reason("object_missing"),)
+        if REGION_NEEDED in responsibility.reasons:
+            return "incomplete", (self.wording.reason("region_needed"),)
+        policy = self.bundle.policy
+        doubts = []
+        if policy.act_alone is None:
+            doubts.append("not_calibrated")
+        elif confidence < policy.act_alone:
+            doubts.append("topic_uncertain")
+        if REGION_AMBIGUOUS in responsibility.reasons:
+            doubts.append("region_ambiguous")
+        elif _depends_on_place(responsibility) and location.best and location.best.confidence < policy.place:
+            doubts.append("region_uncertain")
+        if any(note.endswith("_disagree") for note in location.notes):
+            doubts.append("region_conflict")
+        if LEVEL_UNDECIDED in responsibility.reasons:
+            doubts.append("level_undecided")
+        if not responsibility.offices:
+            doubts.append("nobody_responsible")
+        if signals.pengawasan.value and policy.review_pengawasan:
+            doubts.append("pengawasan")
+        if chosen is not None and chosen.verdict == "differs":
+            doubts.append("agency_differs")
+        urgent = ["urgent"] if signals.urgent.value else []
+        codes = doubts + urgent if doubts else ["confident", *urgent]
+        percent = f"{confidence:.0%}".replace("%", " %")
+        return (
+            "review" if doubts else "auto",
+            tuple(self.wording.reason(code, confidence=percent) for code in codes),
+        )
+
+    def _questions(self, codes: set[str], responsibility: Responsibility) -> tuple[str, ...]:
+        questions = [self.wording.questions[code] for code in sorted(codes & set(self.wording.questions))]
+        if responsibility.question and not codes & {"text_empty", "out_of_scope", "object_missing"}:
+            questions = [q for q in questions if q != self.wording.questions.get("region_needed")]
+            questions.append(responsibility.question)
+        return tuple(dict.fromkeys(questions))
+
+
+def _check(row: Report | Mapping[str, Any] | LaporError, seen: set[str]) -> Report | Failure:
+    if isinstance(row, LaporError):
+        return Failure(id=None, code=row.code, text=str(row))
+    try:
+        report = row if isinstance(row, Report) else Report.from_mapping(row)
+    except LaporError as error:
+        given = row.get("id") if isinstance(row, Mapping) else None
+        return Failure(id=None if given is None else str(given)[:100], code=error.code, text=str(error))
+    if report.id in seen:
+        return Failure(
+            id=report.id,
+            code="repeated_id",
+            text="id: came before in this stream; give each report an id of its own, or drop the repeat",
+        )
+    seen.add(report.id)
+    return report
+
+
+def _carried_labels(bundle: Bundle, taxonomy: Taxonomy) -> dict[str, str] | None:
+    """Model label -> topic code of the loaded taxonomy; None when they are the same."""
+    labels = bundle.model.heads[_HEAD].labels
+    if bundle.taxonomy == taxonomy.version and all(label in taxonomy for label in labels):
+        return None
+    carried: dict[str, str | None] = {label: label for label in labels}
+    try:
+        steps = chain(taxonomy.migrations, bundle.taxonomy, taxonomy.version)
+    except KeyError:
+        steps = ()
+    for step in steps:
+        codes = step.carry([code for code in carried.values() if code is not None]).labels
+        moved = iter(codes)
+        carried = {label: None if code is None else next(moved) for label, code in carried.items()}
+    lost = sorted(label for label, code in carried.items() if code is None or code not in taxonomy)
+    if lost:
+        raise BundleError(
+            bundle.name,
+            f"was trained on taxonomy {bundle.taxonomy}; the loaded one ({taxonomy.version}) has no place for "
+            f"{', '.join(lost[:5])}{'...' if len(lost) > 5 else ''}: add a migration or train on the new taxonomy",
+        )
+    return {label: code for label, code in carried.items() if code is not None}
+
+
+def _depends_on_place(responsibility: Responsibility) -> bool:
+    return responsibility.best is not None and responsibility.best.region is not None
+
+
+def _region(place: Place, offset: int) -> RegionChoice:
+    return RegionChoice(
+        code=place.code,
+        name=place.name,
+        confidence=place.confidence,
+        spans=tuple((e.start - offset, e.end - offset) for e in place.evidence if e.source == "text"),
+        source=place.evidence[0].source if place.evidence else "text",
+        kecamatan=place.kecamatan,
+        kecamatan_name=place.kecamatan_name,
+        desa=place.desa,
+        desa_name=place.desa_name,
+    )
+
+
+def _agency(office: Office) -> AgencyChoice:
+    return AgencyChoice(
+        name=office.name,
+        level=office.level,
+        region=office.region,
+        rule=office.rule,
+        local_name=office.local_name,
+        unit=office.unit,
+    )
+
+
+def _shifted(flag: Flag, offset: int) -> Flag:
+    if not offset:
+        return flag
+    moved = tuple((rule, start - offset, end - offset) for rule, start, end in flag.evidence)
+    return Flag(value=flag.value, score=flag.score, evidence=moved)

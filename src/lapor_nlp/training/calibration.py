@@ -1,0 +1,69 @@
+"""Calibration: probabilities that mean what they say, and the threshold for acting alone at a stated risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.stats import beta
+
+from lapor_nlp.classifier.lexical import softmax
+
+
+def fit_sharpness(
+    margins: NDArray[np.floating], truth: Sequence[int], *, weights: NDArray[np.floating] | None = None
+) -> float:
+    """The factor on margins of shape (texts, labels) that makes the log loss of `truth` (column numbers) least."""
+    target = np.asarray(truth)
+    rows = np.ones(len(target)) if weights is None else weights
+
+    def loss(log_sharpness: float) -> float:
+        probabilities = softmax(np.exp(log_sharpness) * margins)
+        picked = np.clip(probabilities[np.arange(len(target)), target], 1e-9, 1.0)
+        return float(-(rows * np.log(picked)).sum() / rows.sum())
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3.0, 5.0), method="bounded").x))
+
+
+def expected_calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_], bins: int = 10) -> float:
+    """Mean gap between confidence and accuracy over equally filled bins, weighted by their size."""
+    order = np.argsort(confidence)
+    gaps = [
+        len(part) * abs(float(confidence[part].mean()) - float(right[part].mean()))
+        for part in np.array_split(order, bins)
+        if len(part)
+    ]
+    return sum(gaps) / max(1, len(confidence))
+
+
+def error_bound(wrong: int, total: int, assurance: float) -> float:
+    """Upper bound (Clopper-Pearson) on the error rate that holds with probability `assurance`."""
+    if total == 0 or wrong >= total:
+        return 1.0
+    return float(beta.ppf(assurance, wrong + 1, total - wrong))
+
+
+def fit_threshold(
+    confidence: NDArray[np.floating], right: NDArray[np.bool_], *, risk: float, assurance: float, steps: int = 40
+) -> float | None:
+    """The lowest threshold at which acting alone is wrong in at most `risk` of cases, with probability `assurance`.
+
+    Thresholds are tried from the strictest down and the search stops at the first whose bound exceeds the risk
+    (fixed-sequence testing, so that the assurance holds for the one returned). None when not even the strictest holds.
+    Assumes that the texts to come are like those given.
+    """
+    smallest = int(np.ceil(np.log(1 - assurance) / np.log(1 - risk)))
+    if len(confidence) < smallest:
+        return None
+    order = np.argsort(-confidence, kind="stable")
+    ranked, wrong = confidence[order], np.cumsum(~right[order])
+    best: float | None = None
+    for taken in np.unique(np.linspace(smallest, len(ranked), steps).astype(int)):
+        if taken < len(ranked) and ranked[taken] == ranked[taken - 1]:
+            taken = int(np.searchsorted(-ranked, -ranked[taken - 1], side="right"))
+        if error_bound(int(wrong[taken - 1]), int(taken), assurance) > risk:
+            break
+        best = float(ranked[taken - 1])
+    return best
