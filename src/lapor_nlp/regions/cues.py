@@ -1,0 +1,89 @@
+"""Cues: what the words around a name say about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapor_nlp.errors import DataFileError
+from lapor_nlp.regions.gazetteer import FOLDER
+from lapor_nlp.tables import read_table
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """How much a name in this role speaks for the place, by its level (see data/regions/roles.csv)."""
+
+    name: str
+    kabkota: float
+    kecamatan: float
+    desa: float
+    further: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tricky:
+    """A name that is also a word: when it counts (`open`, `locative`, `capital`, `never`) and what speaks against it."""
+
+    rule: str
+    not_before: frozenset[str] = frozenset()
+    not_after: frozenset[str] = frozenset()
+
+
+OPEN = Tricky("open")
+NEVER = Tricky("never")
+
+
+class Cues:
+    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv` and `common_words.txt`."""
+
+    def __init__(
+        self, contexts: dict[str, str], roles: dict[str, Role], tricky: dict[str, Tricky], common: frozenset[str]
+    ) -> None:
+        self.contexts = contexts
+        self.roles = roles
+        self.tricky = tricky
+        self.common = common
+        self.last_words = frozenset(phrase.rsplit(" ", 1)[-1] for phrase in contexts)
+        self.type_heads: dict[str, int] = {}
+        for phrase, role in contexts.items():
+            if role.startswith("type_") and role != "type_hamlet":
+                head = phrase.split(" ", 1)[0]
+                self.type_heads[head] = max(self.type_heads.get(head, 0), phrase.count(" ") + 1)
+
+    @classmethod
+    def load(cls, folder: Path | None = None) -> Cues:
+        """Raises DataFileError."""
+        folder = folder or FOLDER
+        roles = {}
+        path = folder / "roles.csv"
+        for number, row in read_table(path, ("role", "kabkota", "kecamatan", "desa", "further")):
+            try:
+                numbers = [float(row[level]) for level in ("kabkota", "kecamatan", "desa")]
+            except ValueError:
+                raise DataFileError(path, "has a weight that is not a number", line=number) from None
+            if not all(0 <= value <= 1 for value in numbers):
+                raise DataFileError(path, "has a weight outside 0..1", line=number)
+            roles[row["role"]] = Role(row["role"], *numbers, row["further"] == "yes")
+        contexts = {}
+        path = folder / "contexts.csv"
+        for number, row in read_table(path, ("phrase", "role")):
+            if row["role"] != "skip" and row["role"] not in roles:
+                raise DataFileError(path, f"has the unknown role {row['role']!r}", line=number)
+            contexts[row["phrase"]] = row["role"]
+        tricky = {}
+        path = folder / "tricky_names.csv"
+        for number, row in read_table(path, ("name", "rule", "not_before", "not_after")):
+            if row["rule"] not in ("open", "locative", "capital", "never"):
+                raise DataFileError(path, f"has the unknown rule {row['rule']!r}", line=number)
+            before, after = (frozenset(filter(None, row[c].split("|"))) for c in ("not_before", "not_after"))
+            tricky[row["name"]] = Tricky(row["rule"], before, after)
+        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"))
+
+
+def _read_words(path: Path) -> frozenset[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataFileError(path, f"cannot be read: {error}") from error
+    return frozenset(line.strip() for line in lines if line.strip() and not line.startswith("#"))

@@ -1,0 +1,505 @@
+"""Reader: finds the names of regions in a text and weighs each by the words around it."""
+
+from __future__ import annotations
+
+from lapor_nlp.regions.cues import NEVER, OPEN, Cues, Role, Tricky
+from lapor_nlp.regions.mention import Mention
+from lapor_nlp.regions.names import ABBREVIATIONS, LONGEST, Entry, NameIndex
+from lapor_nlp.text.tokens import words
+
+_PART = 0.88
+"""A part of a kabupaten/kota (landmark, capital) says a little less than its own name."""
+
+_SUPPORTED = frozenset(("locative", "people", "agency", "agency_kec", "station", "school", "hospital", "campus"))
+_WEAK_ROLES = frozenset(
+    ("origin", "destination", "negation", "comparison", "context", "club", "food", "train", "route", "business")
+)
+_PLACE_ROLES = _SUPPORTED | {"destination", "origin", "beach", "market", "negation", "comparison"}
+_FAR_DESA = 8
+"""A desa name that occurs in more kabupaten/kota than this says nothing by itself."""
+
+
+class Words:
+    """The words of one text with offsets, and what the use of capitals tells."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.forms, self.starts, self.ends = words(text)
+        capitals = [text[at].isupper() for at in self.starts]
+        shouting = sum(1 for at, end in zip(self.starts, self.ends, strict=True) if end - at > 1 and text[at:end].isupper())
+        count = len(capitals)
+        self.shouted = shouting > 0.6 * count
+        self.mixed = count > 0 and 0 < sum(capitals) <= 0.7 * count
+        self.capitals = capitals
+
+    def __len__(self) -> int:
+        return len(self.forms)
+
+    def gap(self, at: int) -> str:
+        """What stands between word `at - 1` and word `at`."""
+        return self.text[self.ends[at - 1] : self.starts[at]] if at > 0 else ""
+
+    def capital(self, at: int) -> bool:
+        """Whether word `at` has a capital that means something: mixed writing, not at the start of a sentence."""
+        if not self.mixed or not self.capitals[at] or at == 0:
+            return False
+        gap = self.gap(at)
+        return not any(c in gap for c in '!?\n"“:') and ("." not in gap or len(self.forms[at - 1]) <= 4)
+
+    def joined(self, first: int, count: int) -> str | None:
+        """`count` words from `first` parted by blanks; None when punctuation parts them."""
+        for at in range(first + 1, first + count):
+            gap = self.gap(at)
+            if gap not in (" ", "-", "  ") and not (gap.strip() in ("", "-", ".", "/", "'") and len(gap) <= 3):
+                return None
+            if "." in gap and len(self.forms[at - 1]) > 4:
+                return None
+        return " ".join(self.forms[first : first + count])
+
+
+class Reader:
+    """Text to mentions. Knows nothing of how they fit together (see weigh.py)."""
+
+    def __init__(self, names: NameIndex, cues: Cues) -> None:
+        self._names = names
+        self._cues = cues
+
+    def read(self, text: str) -> tuple[Words, list[Mention]]:
+        """All mentions in order, without overlaps."""
+        line = Words(text)
+        mentions: list[Mention] = []
+        heads, types = self._names.heads, self._cues.type_heads
+        forms, at, count = line.forms, 0, len(line.forms)
+        while at < count:
+            word = forms[at]
+            found = self._typed(line, at) if word in types else None
+            if found is None and word in heads:
+                found = self._bare(line, at, mentions)
+            if found is None:
+                at += 1
+                continue
+            if found.level != "none":
+                mentions.append(found)
+            at = found.last + 1
+        _weaken_pairs(line, mentions)
+        return line, mentions
+
+    def villages(self, line: Words, taken: list[Mention], kabkota: set[str]) -> list[Mention]:
+        """Names of desa in the words that no other mention uses, as far as they lie in one of `kabkota`."""
+        used: dict[int, Mention] = {}
+        for m in taken:
+            if m.weight > 0.05 or (m.latent and m.typed):
+                used.update(dict.fromkeys(range(m.first, m.last + 1), m))
+        found: list[Mention] = []
+        index, common = self._names.desa, self._cues.common
+        forms, count, at = line.forms, len(line.forms), 0
+        while at < count:
+            size = 0
+            for width in (3, 2, 1):
+                if at + width > count or not _free(used, at, width):
+                    continue
+                name = forms[at] if width == 1 else line.joined(at, width)
+                codes = index.get(name) if name else None
+                if codes is None or name is None or (width == 1 and len(name) < 4):
+                    continue
+                if name in common and not all(line.capital(k) for k in range(at, at + width)):
+                    continue
+                mine = [code for code in codes.split(",") if code[:5] in kabkota]
+                if not mine:
+                    continue
+                role = self._role_before(line, at)
+                if role.name in _WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
+                    continue
+                if name in common and role.name not in ("locative", "people", "type_hamlet", "type_desa"):
+                    continue
+                found.append(_village_mention(line, at, width, mine, role, 0.5, name))
+                size = width
+                break
+            at += size or 1
+        return found
+
+    def lone_village(self, line: Words) -> list[Mention]:
+        """Desa names that occur once in the country, behind a word of place; for texts that name nothing else."""
+        found: list[Mention] = []
+        index, common = self._names.desa, self._cues.common
+        for at in range(1, len(line)):
+            if line.forms[at - 1] not in self._cues.last_words:
+                continue
+            for width in (3, 2, 1):
+                if at + width > len(line):
+                    continue
+                name = line.joined(at, width)
+                codes = index.get(name) if name else None
+                if codes is None or name is None or name in common or len(name) < 5:
+                    continue
+                if len({code[:5] for code in codes.split(",")}) > 1:
+                    break
+                role = self._role_before(line, at)
+                if role.name in ("locative", "people", "agency", "agency_kec", "beach"):
+                    weight = 0.5 if line.capital(at) else 0.42
+                    if width == 1 and not line.capital(at) and len(name) < 6:
+                        break
+                    found.append(_village_mention(line, at, width, codes.split(","), role, weight, name))
+                break
+        return found
+
+    def _typed(self, line: Words, at: int) -> Mention | None:
+        """A name behind a word for its level: "kab. Sleman", "kecamatan Mlati", "desa Pangsan"."""
+        contexts = self._cues.contexts
+        for width in range(min(self._cues.type_heads[line.forms[at]], len(line) - at), 0, -1):
+            phrase = " ".join(line.forms[at : at + width])
+            role_name = contexts.get(phrase, "")
+            if not role_name.startswith("type_") or role_name == "type_hamlet":
+                continue
+            first = at + width
+            if first >= len(line) or not _close(line.gap(first)):
+                return None
+            if role_name == "type_desa" and line.forms[first] in ("kel", "kelurahan", "desa", "kalurahan", "nagari"):
+                first += 1
+            if role_name == "type_kecamatan" and line.forms[first] in ("kota",) and first + 1 < len(line):
+                pass
+            if first >= len(line):
+                return None
+            found = self._name_of_level(line, first, role_name)
+            if found is not None:
+                found.typed = True
+                role = self._cues.roles[role_name]
+                before = self._role_before(line, at)
+                if before.name == "negation":
+                    found.weight = 0.0
+                    found.latent = ()
+                    found.role = "negation"
+                elif role.further and before.name in _WEAK_ROLES | {"street", "campus"}:
+                    found.weight = min(found.weight, before.kabkota)
+                    found.role = before.name
+                else:
+                    found.role = role_name
+            return found
+        return None
+
+    def _name_of_level(self, line: Words, first: int, role_name: str) -> Mention | None:
+        widest = min(LONGEST, len(line) - first)
+        for width in range(widest, 0, -1):
+            name = line.joined(first, width)
+            if name is None:
+                continue
+            found = self._lookup(line, first, width, name, role_name)
+            if found is not None:
+                return found
+        word = line.forms[first]
+        if role_name in ("type_kabkota", "type_kota", "type_kecamatan") and word not in self._cues.common:
+            if word in self._names.heads or word in self._cues.last_words:
+                return None
+            level = "kecamatan" if role_name == "type_kecamatan" else "kabkota"
+            near = self._names.nearly(word, level)
+            if near is not None:
+                found = self._lookup(line, first, 1, near, role_name)
+                if found is not None:
+                    found.weight *= 0.85
+                    found.name = near
+                return found
+        return None
+
+    def _lookup(self, line: Words, first: int, width: int, name: str, role_name: str) -> Mention | None:
+        role = self._cues.roles[role_name]
+        if role_name == "type_provinsi":
+            code = self._names.province.get(name)
+            if code is None:
+                return None
+            entry = self._names.bare.get(name)
+            return _mention(
+                line, "provinsi", first, width, role.kabkota, name, province=code, around=entry.around if entry else ()
+            )
+        if role_name in ("type_kabkota", "type_kota", "type_kab_office", "type_kota_office"):
+            return self._kabkota(line, first, width, name, role)
+        if role_name == "type_kecamatan":
+            return self._kecamatan(line, first, width, name, role)
+        return self._desa(line, first, width, name, role)
+
+    def _kabkota(self, line: Words, first: int, width: int, name: str, role: Role) -> Mention | None:
+        codes = self._names.kabkota.get(name)
+        if codes is None:
+            joined = self._names.bare.get(name)
+            if joined is None or joined.level != "kabkota":
+                return None
+            codes = [reading[0] for reading in joined.readings if not reading[1]]
+        is_kota = "kota" in role.name.removeprefix("type_").replace("kabkota", "")
+        fitting = [code for code in codes if (code[3] == "7") == is_kota]
+        weight = role.kabkota if fitting else 0.82
+        chosen = fitting or codes
+        entry = self._names.bare.get(name)
+        share = 1 / len(chosen)
+        return _mention(
+            line,
+            "kabkota",
+            first,
+            width,
+            weight,
+            name,
+            readings=tuple((code, "", "", share) for code in chosen),
+            around=entry.around if entry and not fitting else (),
+        )
+
+    def _kecamatan(self, line: Words, first: int, width: int, name: str, role: Role) -> Mention | None:
+        codes = self._names.kecamatan.get(name)
+        weight = role.kecamatan
+        if codes is None:
+            entry = self._names.bare.get(name)
+            if entry is None or entry.level not in ("part", "kecamatan"):
+                return None
+            readings = tuple((kab, kec, "", share) for kab, kec, share in entry.readings)
+            return _mention(line, entry.level, first, width, 0.85, name, readings=readings)
+        capital = all(line.capital(k) for k in range(first, first + width))
+        if name in self._cues.common and not capital:
+            weight = 0.4 if line.forms[first - 1] in ("kecamatan", "kec", "distrik", "kapanewon") else 0.0
+        by_kab: dict[str, str] = {}
+        for code in codes:
+            by_kab.setdefault(code[:5], code)
+        share = 1 / len(by_kab)
+        readings = tuple((kab, code, "", share) for kab, code in by_kab.items())
+        if weight == 0.0:
+            latent = tuple((kab, code, "") for kab, code in by_kab.items())
+            return _mention(line, "kecamatan", first, width, 0.0, name, latent=latent)
+        return _mention(line, "kecamatan", first, width, weight, name, readings=readings)
+
+    def _desa(self, line: Words, first: int, width: int, name: str, role: Role) -> Mention | None:
+        codes = self._names.desa.get(name)
+        if codes is None:
+            return None
+        capital = all(line.capital(k) for k in range(first, first + width))
+        weight = role.desa
+        if name in self._cues.common and not capital:
+            weight = 0.0
+        elif width == 1 and len(name) < 4:
+            weight = 0.0
+        return _village_mention(line, first, width, codes.split(","), role, weight, name)
+
+    def _bare(self, line: Words, at: int, before: list[Mention]) -> Mention | None:
+        """The longest name that starts at word `at`, weighed by what stands before it."""
+        forms, bare = line.forms, self._names.bare
+        word = forms[at]
+        for width in range(min(self._names.heads[word], len(forms) - at), 0, -1):
+            name = word if width == 1 else line.joined(at, width)
+            entry = bare.get(name) if name else None
+            if entry is None and word in ABBREVIATIONS and width > 1 and name:
+                name = f"{ABBREVIATIONS[word]} {name.partition(' ')[2]}"
+                entry = bare.get(name)
+            if entry is None or name is None:
+                continue
+            if entry.level == "none":
+                return _mention(line, "none", at, width, 0.0, name)
+            if entry.level != "kabkota" and width == 1 and len(word) <= 2:
+                continue
+            return self._weighed(line, at, width, name, entry, before)
+        return None
+
+    def _weighed(
+        self, line: Words, at: int, width: int, name: str, entry: Entry, before: list[Mention]
+    ) -> Mention | None:
+        role = self._role_before(line, at)
+        inherited = _inherits(line, at, before)
+        if inherited is not None and role.name == "none":
+            role = self._cues.roles.get(inherited.role, role)
+        capital = all(line.capital(k) for k in range(at, at + width))
+        tricky = self._tricky(name, entry)
+        counts = self._counts(line, at, width, tricky, role, capital)
+        weight = role.kabkota if entry.level in ("kabkota", "provinsi", "area") else role.kecamatan
+        if role.name.startswith("type_") and weight == 0:
+            weight = self._cues.roles["none"].kecamatan * (0.4 if role.name == "type_desa" else 1.0)
+        if entry.level == "part":
+            weight = (role.kabkota if role.name != "street" else role.kecamatan) * _PART
+        if entry.level == "kecamatan" and counts:
+            counts = _long_enough(name, capital, role)
+        if entry.level == "kecamatan" and line.mixed and not line.capitals[at]:
+            weight *= 0.94
+        readings = tuple((kab, kec, "", share) for kab, kec, share in entry.readings)
+        if entry.level == "kabkota" and len(readings) > 1:
+            readings = _suffixed(line, at + width, readings)
+        if role.name == "negation":
+            return _mention(line, entry.level, at, width, 0.0, name, readings=readings, role=role.name)
+        latent = tuple((kab, kec, "") for kab, kec in entry.latent)
+        if not counts:
+            latent += tuple((kab, kec, "") for kab, kec, _ in entry.readings)
+            return _mention(line, entry.level, at, width, 0.0, name, latent=latent, role=role.name)
+        return _mention(
+            line,
+            entry.level,
+            at,
+            width,
+            weight,
+            name,
+            readings=readings,
+            latent=latent,
+            province=entry.province,
+            around=entry.around,
+            role=role.name,
+        )
+
+    def _tricky(self, name: str, entry: Entry) -> Tricky:
+        tricky = self._cues.tricky.get(name)
+        if tricky is not None:
+            return tricky
+        if name in self._cues.common:
+            return Tricky("capital") if entry.level == "kabkota" else NEVER
+        return OPEN
+
+    def _counts(self, line: Words, at: int, width: int, tricky: Tricky, role: Role, capital: bool) -> bool:
+        """Whether the words are a name here rather than everyday words."""
+        if tricky is OPEN:
+            return True
+        if tricky.rule == "never":
+            return False
+        previous = line.forms[at - 1] if at and _close(line.gap(at)) else ""
+        following = line.forms[at + width] if at + width < len(line) and _close(line.gap(at + width)) else ""
+        if not capital and (previous in tricky.not_before or following in tricky.not_after):
+            return False
+        if tricky.rule == "open" or capital:
+            return True
+        if tricky.rule == "locative":
+            return role.name in _PLACE_ROLES
+        return role.name in ("people", "agency", "agency_kec")
+
+    def _role_before(self, line: Words, at: int) -> Role:
+        """The role of the words right before word `at`; `none` when they say nothing or a sentence ends between."""
+        contexts, roles = self._cues.contexts, self._cues.roles
+        for _ in range(3):
+            if at == 0 or not _close(line.gap(at), line.forms[at - 1]):
+                break
+            word = line.forms[at - 1]
+            if word.isdigit():
+                at -= 1
+                continue
+            if word not in self._cues.last_words:
+                break
+            name = None
+            for width in (3, 2, 1):
+                if width <= at:
+                    name = contexts.get(" ".join(line.forms[at - width : at]))
+                    if name is not None:
+                        break
+            if name is None:
+                break
+            if name != "skip":
+                return roles[name]
+            at -= width
+        return roles["none"]
+
+
+def _mention(
+    line: Words,
+    level: str,
+    first: int,
+    width: int,
+    weight: float,
+    name: str,
+    *,
+    readings: tuple[tuple[str, str, str, float], ...] = (),
+    latent: tuple[tuple[str, str, str], ...] = (),
+    province: str = "",
+    around: tuple[str, ...] = (),
+    role: str = "none",
+) -> Mention:
+    last = first + width - 1
+    return Mention(
+        source="text",
+        level=level,
+        first=first,
+        last=last,
+        start=line.starts[first],
+        end=line.ends[last],
+        weight=weight,
+        readings=readings,
+        latent=latent,
+        province=province,
+        around=around,
+        role=role,
+        name=name,
+    )
+
+
+def _village_mention(
+    line: Words, first: int, width: int, codes: list[str], role: Role, weight: float, name: str
+) -> Mention:
+    """A mention of one or more desa of the same name."""
+    kabkota = {code[:5] for code in codes}
+    share = 1 / len(kabkota)
+    if weight == 0.0 or len(kabkota) > _FAR_DESA:
+        latent = tuple((code[:5], code[:8], code) for code in codes)
+        return _mention(line, "desa", first, width, 0.0, name, latent=latent, role=role.name)
+    readings = tuple((code[:5], code[:8], code, share) for code in codes)
+    return _mention(line, "desa", first, width, weight, name, readings=readings, role=role.name)
+
+
+def _close(gap: str, word: str = "") -> bool:
+    """Whether the gap between two words leaves them in one phrase. A full stop does after a short word ("Kec.")."""
+    if gap == " ":
+        return True
+    if any(c in gap for c in ",!?;\n"):
+        return False
+    return "." not in gap or len(word) <= 5
+
+
+def _inherits(line: Words, at: int, before: list[Mention]) -> Mention | None:
+    """The mention right before word `at` whose role goes on ("asal Tegal, Jawa Tengah"; "arah Serang-Jakarta")."""
+    if not before or before[-1].last != at - 1:
+        return None
+    gap = line.gap(at).strip()
+    if gap == "-" or (gap in ("", ",", "(") and before[-1].role in ("origin", "club", "comparison")):
+        return before[-1]
+    return None
+
+
+def _free(used: dict[int, Mention], at: int, width: int) -> bool:
+    """Whether a name may be read at these words: none is used, or a longer name swallows a bare kecamatan."""
+    for k in range(at, at + width):
+        mention = used.get(k)
+        if mention is None:
+            continue
+        if mention.typed or mention.level not in ("kecamatan", "part"):
+            return False
+        if mention.first < at or mention.last >= at + width or mention.last - mention.first + 1 >= width:
+            return False
+    return True
+
+
+def _suffixed(
+    line: Words, after: int, readings: tuple[tuple[str, str, str, float], ...]
+) -> tuple[tuple[str, str, str, float], ...]:
+    """Of twins, the one that the next word names: "Bekasi kota", "Bogor (kab)"."""
+    if after >= len(line) or line.gap(after) not in (" ", " (", "-"):
+        return readings
+    word = line.forms[after]
+    if word not in ("kota", "kab", "kabupaten", "kodya"):
+        return readings
+    fitting = [reading for reading in readings if (reading[0][3] == "7") == (word in ("kota", "kodya"))]
+    if not fitting:
+        return readings
+    return tuple((kab, kec, desa, 1 / len(fitting)) for kab, kec, desa, _ in fitting)
+
+
+def _long_enough(name: str, capital: bool, role: Role) -> bool:
+    """Names of four letters or fewer need a capital or a word of place; of three, a capital and a word of place."""
+    length = len(name)
+    if length >= 5:
+        return True
+    if length == 4:
+        return capital or role.name in _PLACE_ROLES
+    return capital and role.name in _PLACE_ROLES
+
+
+def _weaken_pairs(line: Words, mentions: list[Mention]) -> None:
+    """ "Padang-Bukittinggi" names a road between two places: each says less, unless one lies in the other."""
+    for one, two in zip(mentions, mentions[1:], strict=False):
+        if two.first != one.last + 1 or one.typed or two.typed:
+            continue
+        if line.gap(two.first).strip() not in ("-", "–", "—"):
+            continue
+        mine = {r[0] for r in one.readings} | set(one.around)
+        yours = {r[0] for r in two.readings} | set(two.around)
+        if mine & yours or (one.province and any(k.startswith(one.province) for k in yours)):
+            continue
+        if two.province and any(k.startswith(two.province) for k in mine):
+            continue
+        for mention in (one, two):
+            mention.weight *= 0.6
+            mention.role = "route"

@@ -1,0 +1,224 @@
+"""NameFinder: names of persons, behind the cues that people put before them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lapor_nlp.errors import DataFileError
+from lapor_nlp.tables import DATA, read_table
+
+_MANNERS = frozenset(("strong", "capital", "known", "title", "title_known", "office", "self", "sign"))
+_LONGEST = 4  # words of a name, particles and initials not counted
+_CUE_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+")
+_NAME_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+_BEFORE = re.compile(r"[A-Za-z]+|[,;:!?\n()]")
+_VERB = re.compile(r"(?:di|ber|ter|me[mn]|peng|ke|se).{4,}")
+_PARTICLES = frozenset(("bin", "binti", "bt", "al", "el", "van", "de"))
+_SELF_ENDS = re.compile(
+    r" ?[,(.]|\s*$"
+    r"| (?:warga|dari|asal|umur|usia|tinggal|selaku|ketua|yang tinggal|alamat|saking|uling|ti|urang|wong)\b",
+    re.IGNORECASE,
+)
+_SIGN_ENDS = re.compile(r"\s*(?:$|[.\n)\]\d+(\[]|(?:hp|wa|no|telp|warga|rt)\b)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a word says about a name; all lower-case."""
+
+    given: frozenset[str]
+    doubtful: frozenset[str]
+    titles: frozenset[str]
+    stops: frozenset[str]
+    hard_stops: frozenset[str]
+    not_person: frozenset[str]
+
+
+class NameFinder:
+    """Finds names behind the cues of `name_cues.csv`; the tables say what each manner of cue accepts."""
+
+    def __init__(self, cues: Mapping[str, tuple[tuple[re.Pattern[str], str], ...]], words: _Words) -> None:
+        self._cues = cues
+        self._words = words
+
+    @classmethod
+    def load(cls, path: Path | None = None) -> NameFinder:
+        """From a folder with name_cues, name_words, indonesian and words.csv; the packaged one by default."""
+        folder = DATA / "text" if path is None else path
+        cues: dict[str, list[tuple[re.Pattern[str], str]]] = {}
+        source = folder / "name_cues.csv"
+        compiled: dict[str, re.Pattern[str]] = {}
+        for line, row in read_table(source, ("first", "pattern", "manner")):
+            if row["manner"] not in _MANNERS:
+                raise DataFileError(source, f"manner must be one of {', '.join(sorted(_MANNERS))}", line=line)
+            pattern = row["pattern"].replace("@", row["first"], 1)
+            try:
+                compiled[pattern] = compiled.get(pattern) or re.compile(pattern, re.IGNORECASE)
+            except re.error as error:
+                raise DataFileError(source, f"the pattern cannot be used: {error}", line=line) from error
+            cues.setdefault(row["first"], []).append((compiled[pattern], row["manner"]))
+        return cls({first: tuple(rows) for first, rows in cues.items()}, _load_words(folder))
+
+    def find(self, text: str) -> Iterator[tuple[int, int]]:
+        """Spans of names in order of their cues; they may overlap. `text` has been through `fold`."""
+        shouted: bool | None = None
+        for word in _CUE_WORD.finditer(text):
+            cues = self._cues.get(word.group().lower())
+            if cues is None:
+                continue
+            for pattern, manner in cues:
+                match = pattern.match(text, word.start())
+                if match is None or not _at_word(text, match.end()):
+                    continue
+                shouted = text.isupper() if shouted is None else shouted
+                if span := self._name(text, word.start(), match.end(), manner, shouted):
+                    yield span
+                    break
+
+    def _name(self, text: str, cue: int, at: int, manner: str, shouted: bool) -> tuple[int, int] | None:
+        if manner in ("capital", "known", "title", "title_known") and self._is_thing(text, cue, manner):
+            return None
+        titled = manner.startswith("title")
+        start, begin = self._skip_titles(text, at)
+        if start is None:
+            return None
+        if manner == "known" and start > begin:
+            manner = "title"
+        first = _NAME_WORD.match(text, start)
+        if first is None or not self._begins(first.group(), manner, shouted, _follows_initial(text, first.end())):
+            return None
+        end = self._last(text, first, manner, shouted)
+        if manner == "self" and not self._is_self(text, first.group(), end):
+            return None
+        if manner == "sign" and not _SIGN_ENDS.match(text, end):
+            return None
+        return (cue if titled else begin), end
+
+    def _is_thing(self, text: str, cue: int, manner: str) -> bool:
+        before = _BEFORE.findall(text[max(0, cue - 30) : cue].lower())[-2:]
+        if before and not before[-1].isalpha():
+            return False
+        if len(before) == 2 and not before[0].isalpha():
+            before = before[1:]
+        if manner.startswith("title"):
+            before = before[-1:]
+        return not self._words.not_person.isdisjoint(before)
+
+    def _skip_titles(self, text: str, at: int) -> tuple[int | None, int]:
+        """Where the name begins behind its titles (None when nothing follows), and where its first title does."""
+        begin = at
+        while True:
+            word = _NAME_WORD.match(text, at)
+            if word is None:
+                return None, begin
+            lower = word.group().lower()
+            if lower not in self._words.titles:
+                return at, begin
+            rest = word.end() + (text[word.end() : word.end() + 1] == ".")
+            rest += text[rest : rest + 1] == " "
+            if rest == word.end():
+                return None, begin
+            at = rest
+
+    def _begins(self, word: str, manner: str, shouted: bool, initial: bool) -> bool:
+        words, lower, capital = self._words, word.lower(), word[0].isupper() and not shouted
+        if len(word) == 1:
+            return capital and initial and manner not in ("known", "title_known", "office", "sign")
+        if lower in words.given:
+            return capital or manner != "office"
+        if lower in words.doubtful:
+            return capital or manner == "strong"
+        if lower in words.stops or lower in words.titles:
+            return False
+        if manner == "strong":
+            return len(word) > 2 and (capital or not _VERB.fullmatch(lower))
+        if manner in ("capital", "title", "self"):
+            return capital and (word[1:].islower() or "'" in word or "-" in word) and len(word) > 2
+        return False
+
+    def _last(self, text: str, first: re.Match[str], manner: str, shouted: bool) -> int:
+        words, capital = self._words, first.group()[0].isupper() and not shouted
+        end, count, at = first.end(), 1, first.end()
+        while count < _LONGEST:
+            dotted = text[at : at + 1] == "." and at - _word_start(text, at) <= 3 and _is_short(text, at)
+            at += dotted
+            if text[at : at + 1] == " ":
+                at += 1
+            elif not dotted:
+                break
+            word = _NAME_WORD.match(text, at)
+            if word is None or text[word.end() : word.end() + 1].isdigit():
+                break
+            lower = word.group().lower()
+            at = word.end()
+            if lower in _PARTICLES:
+                continue
+            if lower in words.given or (lower in words.doubtful and (capital or manner == "strong")):
+                if capital and not word.group()[0].isupper():
+                    break
+            elif lower in words.hard_stops or (lower in words.stops and not capital) or lower in words.titles:
+                break
+            elif capital:
+                if lower in words.stops and manner not in ("strong", "capital"):
+                    break
+                if not word.group()[0].isupper() or (len(lower) > 1 and word.group().isupper()):
+                    break
+            elif manner != "strong" or len(lower) < 3 or count > 2 or _VERB.fullmatch(lower):
+                break
+            end = word.end()
+            count += len(lower) > 1
+        return end
+
+    def _is_self(self, text: str, first: str, end: int) -> bool:
+        known = first.lower() in self._words.given
+        return (known and first[0].isupper() and not text.isupper()) or _SELF_ENDS.match(text, end) is not None
+
+
+def _load_words(folder: Path) -> _Words:
+    groups: dict[str, set[str]] = {
+        name: set() for name in ("given", "given_doubtful", "title", "office", "place", "thing", "not_person")
+    }
+    source = folder / "name_words.csv"
+    for line, row in read_table(source, ("word", "group")):
+        if row["group"] not in groups:
+            raise DataFileError(source, f"group must be one of {', '.join(groups)}", line=line)
+        groups[row["group"]].add(row["word"])
+    stops = groups["office"] | groups["place"] | groups["thing"]
+    common = {row["word"] for _, row in read_table(folder / "indonesian.csv", ("word",))}
+    common |= {row["form"] for _, row in read_table(folder / "words.csv", ("form",))}
+    names = groups["given"] | groups["given_doubtful"]
+    return _Words(
+        frozenset(groups["given"] - stops),
+        frozenset(groups["given_doubtful"] - stops),
+        frozenset(groups["title"]),
+        frozenset(stops | (common - names)),
+        frozenset(stops),
+        frozenset(groups["not_person"]),
+    )
+
+
+def _at_word(text: str, at: int) -> bool:
+    """Whether a word begins at `at`."""
+    return text[at : at + 1].isalpha() and not text[at - 1].isalnum()
+
+
+def _follows_initial(text: str, at: int) -> bool:
+    """Whether "." and or a blank and a capital follow, as behind the I of "I Made" or the M of "M. Yusuf"."""
+    rest = text[at : at + 3].lstrip(".").lstrip(" ")
+    return len(text) > at and not text[at].isalnum() and rest[:1].isupper()
+
+
+def _word_start(text: str, end: int) -> int:
+    start = end
+    while start > 0 and text[start - 1].isalpha():
+        start -= 1
+    return start
+
+
+def _is_short(text: str, at: int) -> bool:
+    """Whether the dot at `at` ends an initial or a shortened name (M., Moh., Abd.) rather than a sentence."""
+    word = text[_word_start(text, at) : at]
+    return len(word) == 1 or word.lower() in ("moh", "muh", "abd", "mhd", "st", "hj", "drs", "ny")

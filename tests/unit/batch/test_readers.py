@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from lapor_nlp.batch.readers import MAX_LINE, read_file, read_stream
+from lapor_nlp.errors import ReadError
+
+
+def rows(data: str | bytes, form: str | None = None) -> list[object]:
+    raw = data if isinstance(data, bytes) else data.encode()
+    return list(read_stream(io.BytesIO(raw), form=form))
+
+
+def test_json_lines() -> None:
+    assert rows('{"id": "1", "text": "Air mati"}\n\n{"id": "2", "text": "Got mampet"}') == [
+        {"id": "1", "text": "Air mati"},
+        {"id": "2", "text": "Got mampet"},
+    ]
+
+
+def test_text_gets_line_numbers_as_ids() -> None:
+    assert rows("Air mati\n\nGot mampet\n") == [{"id": "1", "text": "Air mati"}, {"id": "3", "text": "Got mampet"}]
+
+
+def test_csv_with_quotes_and_line_breaks() -> None:
+    data = 'id,isi\n1,"Air mati, sudah ""lama"".\nTolong"\n2,Got\n'
+    assert rows(data, "csv") == [{"id": "1", "isi": 'Air mati, sudah "lama".\nTolong'}, {"id": "2", "isi": "Got"}]
+
+
+def test_tsv_and_byte_order_mark() -> None:
+    assert rows(b"\xef\xbb\xbfid\ttext\n1\tAir mati\n", "tsv") == [{"id": "1", "text": "Air mati"}]
+
+
+@pytest.mark.parametrize(
+    ("bad", "message"),
+    [
+        (b'{"id": "2"', "not a JSON object"),
+        (b"[1, 2]", "but a list"),
+        (b'{"id": "2", "text": "\xe9"}', "not UTF-8"),
+        (b'{"text": "' + b"x" * MAX_LINE + b'"}', "longer than"),
+        (b"[" * 100_000, "not a JSON object"),
+    ],
+)
+def test_a_bad_json_line_is_an_error_in_its_place(bad: bytes, message: str) -> None:
+    first, second, third = rows(b'{"id": "1", "text": "a"}\n' + bad + b'\n{"id": "3", "text": "c"}\n')
+    assert isinstance(second, ReadError)
+    assert message in str(second)
+    assert second.line == 2
+    assert (first, third) == ({"id": "1", "text": "a"}, {"id": "3", "text": "c"})
+
+
+def test_a_csv_row_with_too_few_cells_is_an_error_in_its_place() -> None:
+    first, second, third = rows("id,text\n1,Air\n2\n3,Got\n", "csv")
+    assert isinstance(second, ReadError)
+    assert "1 cells where the header has 2" in str(second)
+    assert [first, third] == [{"id": "1", "text": "Air"}, {"id": "3", "text": "Got"}]
+
+
+def test_a_csv_line_in_another_encoding_is_an_error() -> None:
+    found = rows(b"id,text\n1,Air\n2,caf\xe9\n3,Got\n", "csv")
+    assert [isinstance(row, ReadError) for row in found] == [False, True, False]
+
+
+def test_binary_data_is_not_text() -> None:
+    found = rows(bytes(range(1, 9)) * 20 + b"\n")
+    assert [isinstance(row, ReadError) for row in found] == [True]
+
+
+def test_a_csv_without_a_text_column() -> None:
+    with pytest.raises(ReadError, match="no column text or isi; its header is: a, b"):
+        rows("a,b\n1,2\n", "csv")
+
+
+def test_an_empty_stream_has_no_rows() -> None:
+    assert rows("") == []
+
+
+def test_unknown_format() -> None:
+    with pytest.raises(ReadError, match="jsonl, csv, tsv, txt"):
+        rows("x", "xlsx")
+
+
+def test_the_suffix_tells_the_format(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,text\n1,Air\n")
+    assert list(read_file(tmp_path / "a.csv")) == [{"id": "1", "text": "Air"}]
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(ReadError, match=r"none\.csv: cannot be opened"):
+        list(read_file(tmp_path / "none.csv"))
