@@ -46,7 +46,7 @@ def upper_levels(rows: list[dict[str, str]]) -> str:
 
 
 def villages(rows: list[dict[str, str]]) -> str:
-    """One line for each kecamatan: its code, then `NNNNname` for each desa, tab-separated; NNNN ends the desa's code."""
+    """One line for each kecamatan: its code, then `NNNNname` for each desa, tab-separated; NNNN ends its code."""
     groups: dict[str, list[str]] = {}
     for row in rows:
         if len(row["code"]) > 8:
@@ -56,7 +56,7 @@ def villages(rows: list[dict[str, str]]) -> str:
 
 
 def outlines(path: Path) -> dict[str, np.ndarray]:
-    """Rings as arrays: `codes` (kab/kota), `owner` (ring to code), `first` (ring to its first point), `deltas` (n, 2)."""
+    """Rings as arrays: `codes` (kab/kota), `owner` (ring to code), `first` (ring to first point), `deltas` (n, 2)."""
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         shapes: dict[str, list[list[int]]] = json.load(lines)
     codes = sorted(shapes)

@@ -1,4 +1,4 @@
-"""Loaders for the labelled complaints that the recipes and benchmarks use. None of the texts is part of this project."""
+"""Loaders for the labelled complaints that recipes and benchmarks use. The seeds alone are part of this project."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,7 @@ from lapor_nlp.classifier.lexical import Head, LexicalModel, softmax
 from lapor_nlp.decision import Policy
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.wordlist import Wordlist
-from lapor_nlp.training.calibration import expected_calibration_error, fit_sharpness, fit_threshold
+from lapor_nlp.training.calibration import expected_calibration_error, fit_odds, fit_sharpness, fit_threshold
 from lapor_nlp.training.lexical import LexicalConfig, fit_lexical
 
 CONFIG = LexicalConfig(strength=0.15, balance=0.5, kept=2_500_000)
@@ -53,13 +54,19 @@ def main() -> None:
     judged, scores = keep_known(pooled, labels)
 
     truth = [labels.index(row.topic) for row in judged]
-    sharpness = fit_sharpness(scores, truth)
+    traffic = np.array([row.source in ("surabaya", "nasional") for row in judged])
+    sharpness = fit_sharpness(scores[traffic], [t for t, real in zip(truth, traffic, strict=True) if real])
     probabilities = softmax(sharpness * scores)
     affair = [taxonomy[label].urusan for label in labels]
-    confidence, right = by_affair(probabilities, truth, affair)
-    traffic = np.array([row.source in ("surabaya", "nasional") for row in judged])
-    threshold = fit_threshold(confidence[traffic], right[traffic], risk=RISK, assurance=ASSURANCE)
-    metrics = report(judged, probabilities, truth, confidence, right, threshold)
+    raw, right = by_affair(probabilities, truth, affair)
+    slope, intercept = fit_odds(raw[traffic], right[traffic])
+    policy = Policy(act_alone=None, risk=RISK, assurance=ASSURANCE, slope=slope, intercept=intercept)
+    confidence = np.array([policy.calibrated(value) for value in raw])
+    policy = replace(
+        policy, act_alone=fit_threshold(confidence[traffic], right[traffic], risk=RISK, assurance=ASSURANCE)
+    )
+    metrics = report(judged, probabilities, truth, confidence, right, policy.act_alone)
+    metrics["calibration_error_cross_fitted"] = cross_fitted_error(raw[traffic], right[traffic])
     print(json.dumps(metrics, indent=1))
 
     head = model.heads["topic"]
@@ -69,7 +76,7 @@ def main() -> None:
         version="2026.11",
         taxonomy=taxonomy.version,
         model=LexicalModel(settings=CONFIG.features, idf=model.idf, heads={"topic": calibrated}),
-        policy=Policy(act_alone=threshold, risk=RISK, assurance=ASSURANCE),
+        policy=policy,
         metrics=metrics,
         origin={
             "recipe": "training/lexical_2026_11.py",
@@ -131,6 +138,17 @@ def by_affair(
     first = np.array([kinds.index(affair[k]) for k in probabilities.argmax(axis=1)])
     wanted = np.array([kinds.index(affair[k]) for k in truth])
     return sums[np.arange(len(first)), first], first == wanted
+
+
+def cross_fitted_error(raw: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Calibration error when the odds are fitted on every other row and judged on the rest, averaged both ways."""
+    errors = []
+    for start in (0, 1):
+        slope, intercept = fit_odds(raw[start::2], right[start::2])
+        policy = Policy(act_alone=None, slope=slope, intercept=intercept)
+        judged = np.array([policy.calibrated(value) for value in raw[1 - start :: 2]])
+        errors.append(expected_calibration_error(judged, right[1 - start :: 2]))
+    return round(sum(errors) / 2, 4)
 
 
 def report(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+_SMALLEST = 1e-6
 
 ACTIONS = ("auto", "review", "incomplete", "out_of_scope")
 
@@ -26,18 +29,26 @@ class Reason:
 class Policy:
     """When the library may act alone. Fitted on held-out data and stored in a bundle.
 
-    `act_alone` is the least probability that the affair (urusan) is right; `risk` is the share of wrong topics
-    among those acted on alone that it was fitted for, with probability `assurance` (Clopper-Pearson bound);
-    None in `act_alone` means that no threshold met the risk, so that nothing is done alone. `place` is the least
-    confidence of the place; reports that allege misuse of office go to a person while
-    `review_pengawasan` holds.
+    `act_alone` is the least confidence that the affair (urusan) is right; `risk` is the share of wrong affairs among
+    those acted on alone that it was fitted for, held with probability `assurance` (Clopper-Pearson bound); None in
+    `act_alone` means that no threshold met the risk, so that nothing is done alone. `slope` and `intercept` carry the
+    model's probability, in log odds, to a calibrated confidence. `place` is the least confidence of the place; reports
+    that allege misuse of office go to a person while `review_pengawasan` holds.
     """
 
     act_alone: float | None
     risk: float = 0.05
     assurance: float = 0.95
+    slope: float = 1.0
+    intercept: float = 0.0
     place: float = 0.8
     review_pengawasan: bool = True
+
+    def calibrated(self, raw: float) -> float:
+        """The calibrated confidence of a raw probability; rises with it."""
+        bounded = min(max(raw, _SMALLEST), 1 - _SMALLEST)
+        odds = self.slope * math.log(bounded / (1 - bounded)) + self.intercept
+        return 1 / (1 + math.exp(-odds))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,18 +92,27 @@ class AgencyChoice:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChosenAgencyCheck:
-    """Whether the instansi that the reporter picked fits: `fits`, `parent`, `differs` or `unknown`."""
+    """Whether the instansi that the reporter picked fits.
+
+    `verdict` is `fits`, `parent` (the right government, whose unit answers), `differs` or `unknown`; `better` is
+    the office to send it to instead, if one is known.
+    """
 
     given: str
     verdict: str
+    better: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Flag:
-    """A yes/no answer with its score in [0, 1] and the phrases that support it, as (rule, start, end)."""
+    """A yes/no answer with its score in [0, 1] and the phrases that support it, as (rule, start, end).
+
+    `group` is the kind of the strongest support where there are kinds (`iklan`, `uji_coba`, ...), else empty.
+    """
 
     value: bool
     score: float
+    group: str = ""
     evidence: tuple[tuple[str, int, int], ...] = ()
 
 
@@ -175,7 +195,11 @@ class Decision:
             "agency_alternatives": [_agency_dict(a) for a in self.agency_alternatives],
             "chosen_agency": None
             if self.chosen_agency is None
-            else {"given": self.chosen_agency.given, "verdict": self.chosen_agency.verdict},
+            else {
+                "given": self.chosen_agency.given,
+                "verdict": self.chosen_agency.verdict,
+                "better": self.chosen_agency.better,
+            },
             "kind": self.kind,
             "kind_score": _rounded(self.kind_score),
             "urgent": self.urgent,
@@ -185,6 +209,7 @@ class Decision:
                 name: {
                     "value": flag.value,
                     "score": _rounded(flag.score),
+                    "group": flag.group,
                     "evidence": [{"rule": rule, "span": [start, end]} for rule, start, end in flag.evidence],
                 }
                 for name, flag in self.signals.items()

@@ -40,8 +40,8 @@ class Place:
 class Location:
     """All candidates, best first, and codes of what seemed odd.
 
-    `notes` may hold `text_and_pin_disagree`, `text_and_given_disagree`, `pin_outside_indonesia`,
-    `given_region_unknown`.
+    `notes` may hold `text_and_pin_disagree`, `text_and_given_disagree`, `given_and_pin_disagree`,
+    `pin_outside_indonesia`, `given_region_unknown`.
     """
 
     places: tuple[Place, ...] = ()

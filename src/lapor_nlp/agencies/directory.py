@@ -198,4 +198,7 @@ def _evidence(rule: Rule, cues: Cues) -> tuple[Evidence, ...]:
 
 
 def _unique(offices: tuple[Office, ...]) -> tuple[Office, ...]:
-    return tuple({(office.name, office.region): office for office in reversed(offices)}.values())[::-1]
+    first: dict[tuple[str, str | None], Office] = {}
+    for office in offices:
+        first.setdefault((office.name, office.region), office)
+    return tuple(first.values())

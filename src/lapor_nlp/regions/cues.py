@@ -23,11 +23,20 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Tricky:
-    """A name that is also a word: when it counts (`open`, `locative`, `capital`, `never`) and what speaks against it."""
+    """A name that is also a word: when it counts (see data/regions/tricky_names.csv), and what speaks against it."""
 
     rule: str
     not_before: frozenset[str] = frozenset()
     not_after: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Decider:
+    """Words that point to a kabupaten or a kota, not followed by one of `unless`."""
+
+    words: tuple[str, ...]
+    kind: str
+    unless: frozenset[str]
 
 
 OPEN = Tricky("open")
@@ -35,11 +44,17 @@ NEVER = Tricky("never")
 
 
 class Cues:
-    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv` and `common_words.txt`."""
+    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv`, `deciders.csv` and `common_words.txt`."""
 
     def __init__(
-        self, contexts: dict[str, str], roles: dict[str, Role], tricky: dict[str, Tricky], common: frozenset[str]
+        self,
+        contexts: dict[str, str],
+        roles: dict[str, Role],
+        tricky: dict[str, Tricky],
+        common: frozenset[str],
+        deciders: dict[str, list[Decider]],
     ) -> None:
+        self._deciders = deciders
         self.contexts = contexts
         self.roles = roles
         self.tricky = tricky
@@ -59,12 +74,12 @@ class Cues:
         path = folder / "roles.csv"
         for number, row in read_table(path, ("role", "kabkota", "kecamatan", "desa", "further")):
             try:
-                numbers = [float(row[level]) for level in ("kabkota", "kecamatan", "desa")]
+                kabkota, kecamatan, desa = (float(row[level]) for level in ("kabkota", "kecamatan", "desa"))
             except ValueError:
                 raise DataFileError(path, "has a weight that is not a number", line=number) from None
-            if not all(0 <= value <= 1 for value in numbers):
+            if not all(0 <= value <= 1 for value in (kabkota, kecamatan, desa)):
                 raise DataFileError(path, "has a weight outside 0..1", line=number)
-            roles[row["role"]] = Role(row["role"], *numbers, row["further"] == "yes")
+            roles[row["role"]] = Role(row["role"], kabkota, kecamatan, desa, row["further"] == "yes")
         contexts = {}
         path = folder / "contexts.csv"
         for number, row in read_table(path, ("phrase", "role")):
@@ -78,7 +93,25 @@ class Cues:
                 raise DataFileError(path, f"has the unknown rule {row['rule']!r}", line=number)
             before, after = (frozenset(filter(None, row[c].split("|"))) for c in ("not_before", "not_after"))
             tricky[row["name"]] = Tricky(row["rule"], before, after)
-        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"))
+        deciders: dict[str, list[Decider]] = {}
+        path = folder / "deciders.csv"
+        for number, row in read_table(path, ("phrase", "kind", "unless")):
+            if row["kind"] not in ("kabupaten", "kota"):
+                raise DataFileError(path, "kind must be kabupaten or kota", line=number)
+            phrase = tuple(row["phrase"].split())
+            unless = frozenset(filter(None, row["unless"].split("|")))
+            deciders.setdefault(phrase[0], []).append(Decider(phrase, row["kind"], unless))
+        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"), deciders)
+
+    def decide(self, forms: tuple[str, ...]) -> str:
+        """ "kabupaten" or "kota" when the words point to one of two twins ("pak bupati", "ini masih wilayah kota")."""
+        kinds: set[str] = set()
+        for at, word in enumerate(forms):
+            for decider in self._deciders.get(word, ()):
+                end = at + len(decider.words)
+                if forms[at:end] == decider.words and not (end < len(forms) and forms[end] in decider.unless):
+                    kinds.add(decider.kind)
+        return kinds.pop() if len(kinds) == 1 else ""
 
 
 def _read_words(path: Path) -> frozenset[str]:

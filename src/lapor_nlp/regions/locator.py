@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from lapor_nlp.evidence import Evidence
@@ -16,13 +17,11 @@ from lapor_nlp.regions.reader import Reader, Words
 from lapor_nlp.regions.weigh import CREDIBLE, Candidate, candidates
 
 _GIVEN = 0.98
-_PIN = 0.9
+_PIN = 0.95
+_PIN_AT_BORDER = 0.87
+_TOLD = 0.5
+"""How sure the text must be before it can disagree with a pin or a field."""
 _BARE_WORD = re.compile(r"^(?:provinsi|propinsi|prov|kabupaten|kab|kecamatan|kec|desa|kelurahan|kel)\b\.?\s*", re.I)
-
-_KAB_WORDS = frozenset(("bupati", "pemkab", "wabup", "kades", "perbup", "perbekel"))
-_KOTA_WORDS = frozenset(("walikota", "pemkot", "wawali", "perwali", "perwal"))
-_WALI_OTHERS = frozenset(("nagari", "kelas", "murid", "santri", "jorong", "siswa", "korong", "nikah", "songo", "kls"))
-_HERE = frozenset(("wilayah", "masih", "masuk", "yang", "yg", "bagian", "pusat", "tengah", "daerah", "dalam", "sing"))
 
 
 class Locator:
@@ -40,6 +39,7 @@ class Locator:
     def __init__(self, gazetteer: Gazetteer, names: NameIndex, cues: Cues, outlines: Outlines) -> None:
         self._gazetteer = gazetteer
         self._names = names
+        self._cues = cues
         self._outlines = outlines
         self._reader = Reader(names, cues)
 
@@ -71,7 +71,7 @@ class Locator:
         `kecamatan` and `desa` hold a name or a Kemendagri code. A given kab/kota outranks the text.
         """
         line, mentions = self._reader.read(text)
-        decide = _decider(line)
+        decide = self._cues.decide(line.forms)
         given, notes = self._given(provinsi, kabkota, kecamatan, desa)
         pin: list[Mention] = []
         if latitude is not None and longitude is not None:
@@ -84,13 +84,15 @@ class Locator:
         if not found:
             return Location(places=self._provinces(mentions, given), notes=tuple(notes))
         places = [self._place(candidate) for candidate in found]
+        if pin or given:
+            inside = {place.province for place in places}
+            told = [m for m in mentions if m.weight >= _TOLD and not inside & {m.province, *(a[:2] for a in m.around)}]
+            places += [replace(p, confidence=round(p.confidence / 2, 3)) for p in self._provinces(told, [])]
         if given:
             places.sort(key=lambda p: not any(e.source == "given" and e.code.startswith("kabkota") for e in p.evidence))
         return Location(places=tuple(places), notes=tuple(notes))
 
-    def _candidates(
-        self, line: Words, mentions: list[Mention], outside: list[Mention], decide: str
-    ) -> list[Candidate]:
+    def _candidates(self, line: Words, mentions: list[Mention], outside: list[Mention], decide: str) -> list[Candidate]:
         found = candidates([*mentions, *outside], decide)
         if found:
             kabs = {c.code for c in found}
@@ -152,7 +154,8 @@ class Locator:
         kecamatan = self._outlines.kecamatan(latitude, longitude, code) or ""
         readings = [(code, kecamatan, "", 1.0)]
         latent = [(near, "", "") for near in self._outlines.around(latitude, longitude) if near != code]
-        return [_outside("pin", "kecamatan" if kecamatan else "kabkota", _PIN, tuple(readings), tuple(latent))]
+        weight = _PIN_AT_BORDER if latent else _PIN
+        return [_outside("pin", "kecamatan" if kecamatan else "kabkota", weight, tuple(readings), tuple(latent))]
 
     def _given(
         self, provinsi: str | None, kabkota: str | None, kecamatan: str | None, desa: str | None
@@ -221,13 +224,11 @@ class Locator:
     def _disagreements(
         self, line: Words, mentions: list[Mention], given: list[Mention], pin: list[Mention], decide: str
     ) -> list[str]:
-        said = [c for c in self._candidates(line, mentions, [], decide) if c.confidence >= 0.4]
-        codes = {c.code for c in said}
-        if said and len(said) == 1:
-            codes |= {kab for m in said[0].mentions for kab, _, _, _ in m.readings if m.level != "kabkota" or not m.typed}
-        if not codes:
-            codes = {c.code for c in self._candidates(line, mentions, [], decide) if c.confidence >= CREDIBLE}
-            codes = codes if len(codes) > 1 else set()
+        said = self._candidates(line, mentions, [], decide)
+        sure = [c for c in said if c.confidence >= 0.4] or said
+        codes = {c.code for c in sure} if sum(c.confidence for c in said) >= _TOLD else set()
+        if len(sure) == 1 and codes:  # a rival reading of a name that is not typed agrees too
+            codes |= {r[0] for m in sure[0].mentions if not m.typed for r in m.readings}
         provinces = {m.province for m in mentions if m.province and m.weight >= 0.8} if not codes else set()
         notes = []
         filled = [m for m in given if m.readings]
@@ -279,7 +280,7 @@ def _finer(candidate: Candidate) -> tuple[str | None, str | None]:
     kecamatan: dict[str, float] = {}
     desa: dict[str, float] = {}
     for mention in candidate.mentions:
-        if mention.source == "text" and mention.role in ("origin", "destination", "context", "comparison"):
+        if mention.source == "text" and mention.role in ("origin", "from", "destination", "context", "comparison"):
             continue
         factor = 0.3 if mention.source == "pin" else 1.5 if mention.source == "given" else 1.0
         finer = {(r[1], r[2]) for r in mention.readings if r[0] == candidate.code}
@@ -311,29 +312,3 @@ def _evidence_code(mention: Mention, kabkota: str) -> str:
                 return f"kecamatan:{kec}"
             break
     return f"{'part' if mention.level == 'part' else 'kabkota'}:{kabkota}"
-
-
-def _decider(line: Words) -> str:
-    """"kabupaten" or "kota" when words of the text point to one of two twins ("pak bupati", "ini masih wilayah kota")."""
-    kab = kota = False
-    forms = line.forms
-    for at, word in enumerate(forms):
-        if word in _KAB_WORDS:
-            kab = True
-        elif word in _KOTA_WORDS:
-            kota = True
-        elif word == "wali":
-            following = forms[at + 1] if at + 1 < len(forms) else ""
-            before = forms[at - 1] if at else ""
-            if following == "kota" or (following not in _WALI_OTHERS and before in ("pak", "bu", "bapak", "ibu", "pa")):
-                kota = True
-        elif word in ("kota", "kabupaten", "kab") and at and forms[at - 1] in _HERE:
-            if word == "kota":
-                kota = True
-            else:
-                kab = True
-        elif word == "desa" and at and forms[at - 1] == "kepala":
-            kab = True
-    if kab == kota:
-        return ""
-    return "kabupaten" if kab else "kota"

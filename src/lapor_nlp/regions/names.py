@@ -15,30 +15,6 @@ from lapor_nlp.text.tokens import words
 LONGEST = 6
 """Longest name that is looked for, in words."""
 
-ABBREVIATIONS = {
-    "kep": "kepulauan",
-    "tj": "tanjung",
-    "tjg": "tanjung",
-    "tg": "tanjung",
-    "tanj": "tanjung",
-    "sei": "sungai",
-    "sungei": "sungai",
-    "bkt": "bukit",
-    "gn": "gunung",
-    "gng": "gunung",
-    "kb": "kebon",
-    "jkt": "jakarta",
-    "jak": "jakarta",
-    "sumatra": "sumatera",
-    "lb": "lubuk",
-    "lubuak": "lubuk",
-    "ma": "muara",
-    "btg": "batang",
-    "tbg": "tumbang",
-    "kbupaten": "kabupaten",
-}
-"""Short or regional first words of names, and what the gazetteer writes."""
-
 _KINDS = ("name", "part", "around", "none")
 
 
@@ -66,7 +42,10 @@ class NameIndex:
     looked up behind such a word ("kab", "kec.", "desa"). `heads` is the length of the longest name by first word.
     """
 
-    def __init__(self, gazetteer: Gazetteer, aliases: Iterable[tuple[list[str], str, str]]) -> None:
+    def __init__(
+        self, gazetteer: Gazetteer, aliases: Iterable[tuple[list[str], str, str]], abbreviations: dict[str, str]
+    ) -> None:
+        self.abbreviations = abbreviations
         self.kabkota: dict[str, list[str]] = {}
         self.kecamatan: dict[str, list[str]] = {}
         self.province: dict[str, str] = {}
@@ -78,7 +57,7 @@ class NameIndex:
         for region in gazetteer.kabkota():
             self.kabkota.setdefault(key(region.name), []).append(region.code)
         for region in gazetteer.kecamatan():
-            for form in _forms(region.name):
+            for form in _forms(region.name, abbreviations):
                 _add(self.kecamatan, form, region.code)
         notable: set[tuple[str, str]] = set()
         for codes, alias, kind in aliases:
@@ -107,14 +86,14 @@ class NameIndex:
         for form in self.bare:
             first, _, _ = form.partition(" ")
             self.heads[first] = max(self.heads.get(first, 0), min(form.count(" ") + 1, LONGEST))
-        for short, full in ABBREVIATIONS.items():
+        for short, full in abbreviations.items():
             if full in self.heads:
                 self.heads[short] = max(self.heads.get(short, 0), self.heads[full])
         self.desa = _desa_index(gazetteer)
 
     @classmethod
     def load(cls, gazetteer: Gazetteer, folder: Path | None = None) -> NameIndex:
-        """Read `aliases.csv`. Raises DataFileError."""
+        """Read `aliases.csv` and `abbreviations.csv`. Raises DataFileError."""
         path = (folder or FOLDER) / "aliases.csv"
         rows = []
         for number, row in read_table(path, ("code", "alias", "kind")):
@@ -124,7 +103,8 @@ class NameIndex:
             if row["kind"] != "around" and any(gazetteer.get(code) is None for code in codes):
                 raise DataFileError(path, f"names an unknown code in {row['code']}", line=number)
             rows.append((codes, row["alias"], row["kind"]))
-        return cls(gazetteer, rows)
+        shortened = read_table((folder or FOLDER) / "abbreviations.csv", ("short", "full"))
+        return cls(gazetteer, rows, {row["short"]: row["full"] for _, row in shortened})
 
     def nearly(self, word: str, level: str) -> str | None:
         """The one-word name of a kabkota or kecamatan that differs by one letter, when just one does.
@@ -205,7 +185,7 @@ def key(name: str) -> str:
     return lower if lower.replace(" ", "").isalpha() and "  " not in lower else " ".join(words(name)[0])
 
 
-def _forms(name: str) -> list[str]:
+def _forms(name: str, abbreviations: dict[str, str]) -> list[str]:
     """Ways to write the name of a kecamatan: without its bracket, without apostrophes, `Kep.` in full."""
     bare = name.partition("(")[0].strip()
     form = key(bare)
@@ -213,8 +193,8 @@ def _forms(name: str) -> list[str]:
     if "'" in form or "’" in form:
         forms.append(form.replace("'", "").replace("’", ""))
     first, _, rest = form.partition(" ")
-    if rest and first in ABBREVIATIONS:
-        forms.append(f"{ABBREVIATIONS[first]} {rest}")
+    if rest and first in abbreviations:
+        forms.append(f"{abbreviations[first]} {rest}")
     if "(" in name:
         forms.append(key(name.partition("(")[2].rstrip(")")))
     return forms

@@ -19,7 +19,7 @@ REACH = 0.25
 """How far (degrees, about 28 km) from the nearest kecamatan centroid a point outside all outlines may lie."""
 
 BORDER = 0.02
-"""How near (degrees, about 2 km) to an outline a point still counts as on the border: outlines are simplified to 0.01."""
+"""How near (degrees, about 2 km) to an outline a point still counts as on the border: outlines are 0.01 coarse."""
 
 
 class Outlines:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from lapor_nlp.regions.cues import NEVER, OPEN, Cues, Role, Tricky
 from lapor_nlp.regions.mention import Mention
-from lapor_nlp.regions.names import ABBREVIATIONS, LONGEST, Entry, NameIndex
+from lapor_nlp.regions.names import LONGEST, Entry, NameIndex
 from lapor_nlp.text.tokens import words
 
 _PART = 0.88
 """A part of a kabupaten/kota (landmark, capital) says a little less than its own name."""
 
+_OR_PROVINCE = 0.75
+"""The name of a kota that is also that of its province ("Jambi")."""
+
 _SUPPORTED = frozenset(("locative", "people", "agency", "agency_kec", "station", "school", "hospital", "campus"))
 _WEAK_ROLES = frozenset(
-    ("origin", "destination", "negation", "comparison", "context", "club", "food", "train", "route", "business")
+    ("origin", "from", "destination", "negation", "comparison", "context", "club", "food", "train", "route", "business")
 )
-_PLACE_ROLES = _SUPPORTED | {"destination", "origin", "beach", "market", "negation", "comparison"}
+_PLACE_ROLES = _SUPPORTED | {"passing", "destination", "from", "origin", "beach", "market", "negation", "comparison"}
 _FAR_DESA = 8
 """A desa name that occurs in more kabupaten/kota than this says nothing by itself."""
 
@@ -26,9 +31,7 @@ class Words:
         self.text = text
         self.forms, self.starts, self.ends = words(text)
         capitals = [text[at].isupper() for at in self.starts]
-        shouting = sum(1 for at, end in zip(self.starts, self.ends, strict=True) if end - at > 1 and text[at:end].isupper())
         count = len(capitals)
-        self.shouted = shouting > 0.6 * count
         self.mixed = count > 0 and 0 < sum(capitals) <= 0.7 * count
         self.capitals = capitals
 
@@ -96,7 +99,7 @@ class Reader:
         while at < count:
             size = 0
             for width in (3, 2, 1):
-                if at + width > count or not _free(used, at, width):
+                if at + width > count:
                     continue
                 name = forms[at] if width == 1 else line.joined(at, width)
                 codes = index.get(name) if name else None
@@ -105,7 +108,7 @@ class Reader:
                 if name in common and not all(line.capital(k) for k in range(at, at + width)):
                     continue
                 mine = [code for code in codes.split(",") if code[:5] in kabkota]
-                if not mine:
+                if not mine or not _free(used, at, width, mine, taken):
                     continue
                 role = self._role_before(line, at)
                 if role.name in _WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
@@ -156,8 +159,6 @@ class Reader:
                 return None
             if role_name == "type_desa" and line.forms[first] in ("kel", "kelurahan", "desa", "kalurahan", "nagari"):
                 first += 1
-            if role_name == "type_kecamatan" and line.forms[first] in ("kota",) and first + 1 < len(line):
-                pass
             if first >= len(line):
                 return None
             found = self._name_of_level(line, first, role_name)
@@ -251,7 +252,8 @@ class Reader:
             return _mention(line, entry.level, first, width, 0.85, name, readings=readings)
         capital = all(line.capital(k) for k in range(first, first + width))
         if name in self._cues.common and not capital:
-            weight = 0.4 if line.forms[first - 1] in ("kecamatan", "kec", "distrik", "kapanewon") else 0.0
+            never = name in self._cues.tricky and self._cues.tricky[name].rule == "never"
+            weight = 0.4 if not never and line.forms[first - 1] in ("kecamatan", "kec", "distrik", "kapanewon") else 0.0
         by_kab: dict[str, str] = {}
         for code in codes:
             by_kab.setdefault(code[:5], code)
@@ -268,9 +270,7 @@ class Reader:
             return None
         capital = all(line.capital(k) for k in range(first, first + width))
         weight = role.desa
-        if name in self._cues.common and not capital:
-            weight = 0.0
-        elif width == 1 and len(name) < 4:
+        if (name in self._cues.common and not capital) or (width == 1 and len(name) < 4):
             weight = 0.0
         return _village_mention(line, first, width, codes.split(","), role, weight, name)
 
@@ -281,8 +281,8 @@ class Reader:
         for width in range(min(self._names.heads[word], len(forms) - at), 0, -1):
             name = word if width == 1 else line.joined(at, width)
             entry = bare.get(name) if name else None
-            if entry is None and word in ABBREVIATIONS and width > 1 and name:
-                name = f"{ABBREVIATIONS[word]} {name.partition(' ')[2]}"
+            if entry is None and width > 1 and name and word in self._names.abbreviations:
+                name = f"{self._names.abbreviations[word]} {name.partition(' ')[2]}"
                 entry = bare.get(name)
             if entry is None or name is None:
                 continue
@@ -306,6 +306,8 @@ class Reader:
         weight = role.kabkota if entry.level in ("kabkota", "provinsi", "area") else role.kecamatan
         if role.name.startswith("type_") and weight == 0:
             weight = self._cues.roles["none"].kecamatan * (0.4 if role.name == "type_desa" else 1.0)
+        if entry.level == "kabkota" and entry.province:
+            weight *= _OR_PROVINCE
         if entry.level == "part":
             weight = (role.kabkota if role.name != "street" else role.kecamatan) * _PART
         if entry.level == "kecamatan" and counts:
@@ -353,11 +355,20 @@ class Reader:
         following = line.forms[at + width] if at + width < len(line) and _close(line.gap(at + width)) else ""
         if not capital and (previous in tricky.not_before or following in tricky.not_after):
             return False
+        if self._cues.contexts.get(line.forms[at]) == "type_hamlet" and self._heads_a_name(line, at + width):
+            return False
         if tricky.rule == "open" or capital:
             return True
         if tricky.rule == "locative":
             return role.name in _PLACE_ROLES
         return role.name in ("people", "agency", "agency_kec")
+
+    def _heads_a_name(self, line: Words, after: int) -> bool:
+        """Whether a capitalised name that is no province follows: "Banjar Sangeh" is a hamlet, not Kota Banjar."""
+        if not line.mixed or after >= len(line) or not line.capitals[after] or line.gap(after) != " ":
+            return False
+        following = (line.joined(after, width) for width in (1, 2) if after + width <= len(line))
+        return not any(name in self._names.province for name in following if name)
 
     def _role_before(self, line: Words, at: int) -> Role:
         """The role of the words right before word `at`; `none` when they say nothing or a sentence ends between."""
@@ -449,17 +460,36 @@ def _inherits(line: Words, at: int, before: list[Mention]) -> Mention | None:
     return None
 
 
-def _free(used: dict[int, Mention], at: int, width: int) -> bool:
-    """Whether a name may be read at these words: none is used, or a longer name swallows a bare kecamatan."""
+def _free(used: dict[int, Mention], at: int, width: int, codes: list[str], mentions: list[Mention]) -> bool:
+    """Whether a desa may be read at these words.
+
+    It may when nothing else is read there, when its name is longer than that of a bare kecamatan read there
+    ("Alalak Selatan"), or when it is the same but lies in the kab/kota named beside it ("Kuta, Lombok Tengah").
+    """
     for k in range(at, at + width):
         mention = used.get(k)
         if mention is None:
             continue
         if mention.typed or mention.level not in ("kecamatan", "part"):
             return False
-        if mention.first < at or mention.last >= at + width or mention.last - mention.first + 1 >= width:
+        if mention.first < at or mention.last >= at + width:
+            return False
+        if mention.last - mention.first + 1 >= width and not _beside(mention, codes, mentions):
             return False
     return True
+
+
+def _beside(mention: Mention, codes: list[str], mentions: list[Mention]) -> bool:
+    """Whether one of the desa lies in a region named within two words of a mention that does not know it."""
+    kabkota = {code[:5] for code in codes}
+    for other in mentions:
+        if other is mention or other.weight < 0.5:
+            continue
+        near = max(other.first - mention.last, mention.first - other.last) <= 3
+        named = {reading[0] for reading in other.readings}
+        if near and named & kabkota and not any(mention.reads(kab) for kab in named):
+            return True
+    return False
 
 
 def _suffixed(
@@ -489,7 +519,7 @@ def _long_enough(name: str, capital: bool, role: Role) -> bool:
 
 def _weaken_pairs(line: Words, mentions: list[Mention]) -> None:
     """ "Padang-Bukittinggi" names a road between two places: each says less, unless one lies in the other."""
-    for one, two in zip(mentions, mentions[1:], strict=False):
+    for one, two in pairwise(mentions):
         if two.first != one.last + 1 or one.typed or two.typed:
             continue
         if line.gap(two.first).strip() not in ("-", "–", "—"):

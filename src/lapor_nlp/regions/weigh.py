@@ -70,9 +70,7 @@ def candidates(mentions: list[Mention], decide: str) -> list[Candidate]:
     groups: list[tuple[list[str], list[_Claim], float]] = []
     used: set[int] = set()
     while len(groups) < 4:
-        scores = {
-            kab: sum(c.share for c in found if id(c.mention) not in used) for kab, found in table.items()
-        }
+        scores = {kab: sum(c.share for c in found if id(c.mention) not in used) for kab, found in table.items()}
         best = max(scores.values(), default=0.0)
         if best < 0.08:
             break

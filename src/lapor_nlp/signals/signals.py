@@ -17,10 +17,14 @@ URGENT = "urgent"
 PENGAWASAN = "pengawasan"
 OUT_OF_SCOPE = "out_of_scope"
 
-DOCUMENT_CUES = frozenset(("sangat_pendek", "pendek", "kosong", "sapaan", "ngawur", "asing"))
-"""Cues about a report as a whole, which stand beside those of the tables: at most 3 words; at most 12; no word at
-all; only greetings and words that say nothing; letters at random; words of another language or script."""
+_LENGTHS = {"sangat_pendek": 3, "pendek": 12, "singkat": 25}
+_LONG = 60
+DOCUMENT_CUES = frozenset((*_LENGTHS, "panjang", "banyak_publik", "tanpa_urusan", "kosong", "sapaan", "ngawur", "asing"))
+"""Cues about a report as a whole, which stand beside those of the tables: at most 3, 12, 25 words; more than 60; four
+or more words of public matters; neither public matter nor complaint; no word at all; only greetings and words that say nothing; letters at random; words of another language or script."""
 
+_PUBLIC = "publik"
+_TROUBLE = "masalah"
 _FOREIGN = "asing_kata"
 _NOISE = "o_ngawur_kata"
 _COURTEOUS = ("function", "pronoun", "greeting", "place", "time")
@@ -117,11 +121,13 @@ class Signals:
         self, text: str, tokens: Tokens, found: dict[str, list[Span]], content: list[int]
     ) -> dict[str, list[Span]]:
         words = [form for form in tokens.forms if not form[0].isdigit()]
-        names = []
-        if len(tokens) <= 12:
-            names.append("pendek")
-        if len(tokens) <= 3:
-            names.append("sangat_pendek")
+        names = [name for name, longest in _LENGTHS.items() if len(tokens) <= longest]
+        if len(tokens) > _LONG:
+            names.append("panjang")
+        if len({span.first for span in found.get(_PUBLIC, ())}) >= 4:
+            names.append("banyak_publik")
+        if len(content) >= 2 and _PUBLIC not in found and _TROUBLE not in found:
+            names.append("tanpa_urusan")
         if not words:
             names.append("kosong")
         elif all(word in self._courtesy for word in words):

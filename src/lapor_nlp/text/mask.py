@@ -14,7 +14,11 @@ from lapor_nlp.text.names import NameFinder
 
 _GATES: dict[str, Callable[[str], object]] = {
     "digits": re.compile(r"\d(?:[^\w\n]{0,3}\d){6}").search,
-    "digit": re.compile(r"\d{3}|[A-Za-z] ?\d").search,
+    "digits5": re.compile(r"\d{5}").search,
+    "plate": re.compile(
+        r"\d(?:(?<=[A-Za-z]\d)(?<![A-Za-z]{3}\d)|(?<=[A-Za-z][ .\-]\d)(?<![A-Za-z]{3}[ .\-]\d)"
+        r"|(?<=[A-Za-z][ .\-]{2}\d)(?<![A-Za-z]{3}[ .\-]{2}\d))"
+    ).search,
     "at": re.compile(r"@|[([ ]at[)\] ]").search,
 }
 _NUMBER = re.compile(r"\d{6,}")

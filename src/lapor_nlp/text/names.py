@@ -9,9 +9,11 @@ from pathlib import Path
 
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.tables import DATA, read_table
+from lapor_nlp.text.wordlist import SLANG
 
 _MANNERS = frozenset(("strong", "capital", "known", "title", "title_known", "office", "self", "sign"))
 _LONGEST = 4  # words of a name, particles and initials not counted
+_MOST_TITLES = 5
 _CUE_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+")
 _NAME_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _BEFORE = re.compile(r"[A-Za-z]+|[,;:!?\n()]")
@@ -34,6 +36,7 @@ class _Words:
     titles: frozenset[str]
     stops: frozenset[str]
     hard_stops: frozenset[str]
+    regional: frozenset[str]
     not_person: frozenset[str]
 
 
@@ -98,7 +101,10 @@ class NameFinder:
         return (cue if titled else begin), end
 
     def _is_thing(self, text: str, cue: int, manner: str) -> bool:
-        before = _BEFORE.findall(text[max(0, cue - 30) : cue].lower())[-2:]
+        before = _BEFORE.findall(text[max(0, cue - 30) : cue].lower())
+        while before and before[-1] in self._words.titles:
+            before.pop()
+        before = before[-2:]
         if before and not before[-1].isalpha():
             return False
         if len(before) == 2 and not before[0].isalpha():
@@ -110,7 +116,7 @@ class NameFinder:
     def _skip_titles(self, text: str, at: int) -> tuple[int | None, int]:
         """Where the name begins behind its titles (None when nothing follows), and where its first title does."""
         begin = at
-        while True:
+        for _ in range(_MOST_TITLES):
             word = _NAME_WORD.match(text, at)
             if word is None:
                 return None, begin
@@ -120,8 +126,9 @@ class NameFinder:
             rest = word.end() + (text[word.end() : word.end() + 1] == ".")
             rest += text[rest : rest + 1] == " "
             if rest == word.end():
-                return None, begin
+                break
             at = rest
+        return None, begin
 
     def _begins(self, word: str, manner: str, shouted: bool, initial: bool) -> bool:
         words, lower, capital = self._words, word.lower(), word[0].isupper() and not shouted
@@ -131,7 +138,7 @@ class NameFinder:
             return capital or manner != "office"
         if lower in words.doubtful:
             return capital or manner == "strong"
-        if lower in words.stops or lower in words.titles:
+        if lower in words.stops or lower in words.titles or (not capital and lower in words.regional):
             return False
         if manner == "strong":
             return len(word) > 2 and (capital or not _VERB.fullmatch(lower))
@@ -159,12 +166,14 @@ class NameFinder:
             if lower in words.given or (lower in words.doubtful and (capital or manner == "strong")):
                 if capital and not word.group()[0].isupper():
                     break
-            elif lower in words.hard_stops or (lower in words.stops and not capital) or lower in words.titles:
+            elif lower in words.hard_stops or lower in words.titles:
+                break
+            elif not capital and (lower in words.stops or lower in words.regional):
                 break
             elif capital:
                 if lower in words.stops and manner not in ("strong", "capital"):
                     break
-                if not word.group()[0].isupper() or (len(lower) > 1 and word.group().isupper()):
+                if not word.group()[0].isupper() or (word.group().isupper() > first.group().isupper()):
                     break
             elif manner != "strong" or len(lower) < 3 or count > 2 or _VERB.fullmatch(lower):
                 break
@@ -188,7 +197,8 @@ def _load_words(folder: Path) -> _Words:
         groups[row["group"]].add(row["word"])
     stops = groups["office"] | groups["place"] | groups["thing"]
     common = {row["word"] for _, row in read_table(folder / "indonesian.csv", ("word",))}
-    common |= {row["form"] for _, row in read_table(folder / "words.csv", ("form",))}
+    forms = [(row["form"], row["language"]) for _, row in read_table(folder / "words.csv", ("form", "language"))]
+    common.update(form for form, language in forms if language == SLANG)
     names = groups["given"] | groups["given_doubtful"]
     return _Words(
         frozenset(groups["given"] - stops),
@@ -196,6 +206,7 @@ def _load_words(folder: Path) -> _Words:
         frozenset(groups["title"]),
         frozenset(stops | (common - names)),
         frozenset(stops),
+        frozenset(form for form, language in forms if language != SLANG) - names,
         frozenset(groups["not_person"]),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
+from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta
 
 from lapor_nlp.classifier.lexical import softmax
@@ -46,13 +46,19 @@ def error_bound(wrong: int, total: int, assurance: float) -> float:
 
 
 def fit_threshold(
-    confidence: NDArray[np.floating], right: NDArray[np.bool_], *, risk: float, assurance: float, steps: int = 40
+    confidence: NDArray[np.floating],
+    right: NDArray[np.bool_],
+    *,
+    risk: float,
+    assurance: float,
+    least: float = 0.1,
+    steps: int = 40,
 ) -> float | None:
     """The lowest threshold at which acting alone is wrong in at most `risk` of cases, with probability `assurance`.
 
-    Thresholds are tried from the strictest down and the search stops at the first whose bound exceeds the risk
-    (fixed-sequence testing, so that the assurance holds for the one returned). None when not even the strictest holds.
-    Assumes that the texts to come are like those given.
+    Thresholds are tried from the strictest down, which acts on the share `least` of the texts, and the search stops at
+    the first whose bound exceeds the risk (fixed-sequence testing, so that the assurance holds for the one returned).
+    None when not even the strictest holds. Assumes that the texts to come are like those given.
     """
     smallest = int(np.ceil(np.log(1 - assurance) / np.log(1 - risk)))
     if len(confidence) < smallest:
@@ -60,10 +66,23 @@ def fit_threshold(
     order = np.argsort(-confidence, kind="stable")
     ranked, wrong = confidence[order], np.cumsum(~right[order])
     best: float | None = None
-    for taken in np.unique(np.linspace(smallest, len(ranked), steps).astype(int)):
+    for taken in np.unique(np.linspace(max(smallest, least * len(ranked)), len(ranked), steps).astype(int)):
         if taken < len(ranked) and ranked[taken] == ranked[taken - 1]:
             taken = int(np.searchsorted(-ranked, -ranked[taken - 1], side="right"))
         if error_bound(int(wrong[taken - 1]), int(taken), assurance) > risk:
             break
         best = float(ranked[taken - 1])
     return best
+
+
+def fit_odds(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope and intercept on the log odds of raw confidences that make the log loss of `right` least (Platt)."""
+    bounded = np.clip(confidence, 1e-6, 1 - 1e-6)
+    odds = np.log(bounded / (1 - bounded))
+
+    def loss(parameters: NDArray[np.floating]) -> float:
+        margin = np.where(right, 1.0, -1.0) * (parameters[0] * odds + parameters[1])
+        return float(np.logaddexp(0.0, -margin).mean())
+
+    slope, intercept = minimize(loss, x0=np.array([1.0, 0.0]), method="Nelder-Mead").x
+    return float(slope), float(intercept)

@@ -8,7 +8,7 @@ from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.text.tokens import Tokens, words
 
 pytest.importorskip("sklearn")
-from lapor_nlp.training.lexical import LexicalConfig, fit_lexical, thin  # noqa: E402
+from lapor_nlp.training.lexical import LexicalConfig, fit_lexical, thin
 
 ROAD = ["jalan rusak parah", "jalan berlubang dalam", "aspal jalan mengelupas", "lubang di jalan raya"]
 WATER = ["air keran mati", "air pdam keruh", "pipa pdam bocor", "air tidak mengalir"]

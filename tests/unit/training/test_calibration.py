@@ -14,7 +14,8 @@ from lapor_nlp.training.calibration import (
 )
 
 pytest.importorskip("sklearn")
-from lapor_nlp.training.lexical import LexicalConfig, fit_lexical  # noqa: E402
+from lapor_nlp.training.lexical import LexicalConfig, fit_lexical
+
 
 def _tokens(text: str) -> Tokens:
     forms, starts, ends = words(text)
