@@ -2,8 +2,9 @@
 
     python benchmarks/bench_agencies.py --cases CASES.jsonl --topics benchmarks/dev_topics.csv [--json OUT]
 
-CASES has one routing case a line (id, text, region, agency, level, urgent, pengawasan), TOPICS the columns id,topic. The gold
-region is given; finer places come from the Locator where it agrees with the gold kab/kota. Wrong cases are listed by id.
+CASES has one routing case a line (id, text, region, agency, level, urgent, pengawasan), TOPICS the columns id,topic.
+The gold region is given; finer places come from the Locator where it agrees with the gold kab/kota. Wrong cases are
+listed by id.
 """
 
 from __future__ import annotations

@@ -24,9 +24,10 @@ from lapor_nlp.text.mask import Masker
 
 Finder = Callable[[str], list[tuple[int, int]]]
 
-RIVAL_KINDS = (
-    "NIK KK NPWP PASSPORT SIM NIP BPJS NISN PHONE EMAIL BANK_ACCOUNT CARD PLATE NAME".split()
-)
+RIVAL_KINDS = [
+    "NIK", "KK", "NPWP", "PASSPORT", "SIM", "NIP", "BPJS", "NISN", "PHONE", "EMAIL", "BANK_ACCOUNT", "CARD", "PLATE",
+    "NAME",
+]  # fmt: skip
 
 
 def main() -> None:

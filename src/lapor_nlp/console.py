@@ -66,16 +66,13 @@ def show_explanation(explanation: Explanation, report: Report, masked: Masked) -
 
 
 def show_line(result: Decision | Failure) -> None:
-    """One line for one report of many."""
-    console = Console(highlight=False, soft_wrap=True)
+    """One line for one report of many: id, action, topic, office, confidence, parted by tabs."""
     if isinstance(result, Failure):
-        console.print(Text(f"{result.id or '?'}\terror\t{result.text}"), style="red")
-        return
-    office = result.agency.name if result.agency else "-"
-    console.print(
-        Text(f"{result.id}\t{result.action}\t{result.topic.code}\t{office}\t{result.confidence:.2f}"),
-        style=_ACTIONS[result.action][1].split()[-1],
-    )
+        cells = [result.id or "?", "error", result.text]
+    else:
+        office = result.agency.name if result.agency else "-"
+        cells = [result.id, result.action, result.topic.code, office, f"{result.confidence:.2f}"]
+    print("\t".join(" ".join(cell.split()) for cell in cells))
 
 
 def show_topics(taxonomy: Taxonomy) -> None:

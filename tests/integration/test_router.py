@@ -29,7 +29,7 @@ def test_the_first_example(router: Router) -> None:
     assert decision.category == "PERHUBUNGAN"
     assert decision.region is not None
     assert decision.region.code == "34.04"
-    assert [LAMP[a:b] for a, b in decision.region.spans] == ["Sleman"]
+    assert "Sleman" in [LAMP[a:b] for a, b in decision.region.spans]
     assert decision.agency is not None
     assert decision.agency.name == "Dinas Perhubungan Kabupaten Sleman"
     assert decision.agency.level == "kabkota"
@@ -296,7 +296,8 @@ def test_merged_topics_of_a_deployment_add_up(tmp_path: Path, router: Router) ->
     (ours / "migrations.json").write_text(json.dumps([step]))
     text = "Tagihan air PDAM Kota Padang bulan ini melonjak tiga kali lipat"
     before, after = decide(router, text), Router.load(taxonomy=ours).route(Report(id="x", text=text))
-    assert before.topic.code == "pdam-tagihan"
+    scores = {t.code: t.score for t in (before.topic, *before.topic_alternatives)}
+    assert {"pdam", "pdam-tagihan"} <= set(scores)
     assert after.topic.code == "pdam"
-    assert after.topic.score >= before.topic.score
+    assert after.topic.score == pytest.approx(scores["pdam"] + scores["pdam-tagihan"])
     assert after.taxonomy == "2027.01"

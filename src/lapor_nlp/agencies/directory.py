@@ -106,7 +106,7 @@ class Directory:
 
     def _offices(self, rule: Rule, cues: Cues, place: Place | None) -> list[Office]:
         evidence = _evidence(rule, cues)
-        offices = []
+        offices: list[Office] = []
         for key, level in rule.offices:
             row = self.catalogue[key]
             named = self.catalogue.name(key, level, place)

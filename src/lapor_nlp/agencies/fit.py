@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,10 +20,7 @@ PARENT = "parent"
 DIFFERS = "differs"
 UNKNOWN = "unknown"
 
-_KINDS = {"kabupaten": "kabupaten", "kab": "kabupaten", "kota": "kota", "provinsi": "provinsi", "prov": "provinsi"}
-_GOVERNMENT = re.compile(r"\b(?:pem(kab|kot|prov)|pemerintah(?:an)? (?:daerah )?(kab|kota|prov))")
-_FIRST = {"kab": "kabupaten", "kot": "kota", "kota": "kota", "prov": "provinsi"}
-_CLASS = re.compile(r"\bkelas (?:i|ii|iii|1|2|3)\b|\b(?:khusus|non|tpi|administrasi|adm)\b|\bprovinsi (?=daerah istimewa)")
+_PARTS = ("kabupaten", "kota", "provinsi", "lewati")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -56,8 +53,10 @@ class OfficeNames:
     names.read("DPUPKP Kab. Sleman") -> keys {dinas-pu, dinas-perkim}, kind "kabupaten", region "sleman"
     """
 
-    def __init__(self, catalogue: Catalogue, aliases: tuple[tuple[str, str], ...]) -> None:
+    def __init__(self, catalogue: Catalogue, aliases: tuple[tuple[str, str], ...], parts: Mapping[str, str]) -> None:
         self.catalogue = catalogue
+        self._kinds = {word: part for word, part in parts.items() if part != "lewati"}
+        self._skipped = frozenset(parts) - frozenset(self._kinds)
         self._keys = tuple(key for _, key in aliases)
         self._table = PhraseTable(phrase for phrase, _ in aliases)
         provinces = ((a, p.name) for p in catalogue.provinces.values() for a in (*p.aliases, p.name))
@@ -65,27 +64,29 @@ class OfficeNames:
 
     @classmethod
     def load(cls, folder: Path | None = None, *, names: Path | None = None) -> OfficeNames:
-        """From aliases.csv and the tables of the catalogue; the packaged ones by default."""
+        """From aliases.csv, name_parts.csv and the tables of the catalogue; the packaged ones by default."""
         home = DATA / "agencies" if folder is None else folder
         catalogue = Catalogue.load(home, names)
-        return cls(catalogue, tuple(_aliases(home / "aliases.csv", catalogue)))
+        parts = dict(_parts(home / "name_parts.csv"))
+        return cls(catalogue, tuple(_aliases(home / "aliases.csv", catalogue)), parts)
 
     def read(self, name: str) -> Reading:
         """Takes a name apart; an unknown one has no keys."""
-        text = _CLASS.sub(" ", " ".join(words(name)[0]))
-        parts = text.split()
+        parts = [word for word in words(name)[0] if word not in self._skipped]
         tokens = Tokens(tuple(parts), tuple(parts), tuple(range(len(parts))), tuple(range(1, len(parts) + 1)))
-        matches = self._table.find(tokens)
-        longest = _longest(matches)
-        keys = frozenset(self._keys[m.row] for m in longest)
-        kind, rest = _region(parts, max((m.last for m in longest), default=-1))
+        matches = _longest(self._table.find(tokens))
+        keys = frozenset(self._keys[m.row] for m in matches)
+        kind, rest = self._region(parts, max((m.last for m in matches), default=-1))
         region = _compact(" ".join(rest))
         if kind in (None, "provinsi") and region in self._provinces:
             kind, region = "provinsi", self._provinces[region]
-        government = _GOVERNMENT.search(text)
-        if government:
-            kind = kind or _FIRST[government.group(1) or government.group(2)]
-        return Reading(keys, kind, region, _compact(text))
+        return Reading(keys, kind, region, _compact(" ".join(parts)))
+
+    def _region(self, parts: list[str], last: int) -> tuple[str | None, list[str]]:
+        for at, part in enumerate(parts):
+            if part in self._kinds:
+                return self._kinds[part], parts[at + 1 :]
+        return None, parts[last + 1 :]
 
     def same(self, a: str, b: str) -> bool:
         """Whether two names mean the same office. A name without region fits any region of that office."""
@@ -168,6 +169,13 @@ def _aliases(path: Path, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
                 yield phrase, row.key
 
 
+def _parts(path: Path) -> Iterator[tuple[str, str]]:
+    for line, cells in read_table(path, ("word", "part")):
+        if cells["part"] not in _PARTS:
+            raise DataFileError(path, f"part must be one of {', '.join(_PARTS)}", line=line)
+        yield cells["word"], cells["part"]
+
+
 def _longest(matches: list[Match]) -> list[Match]:
     """Matches that lie inside no longer one."""
     return [
@@ -175,15 +183,6 @@ def _longest(matches: list[Match]) -> list[Match]:
         for m in matches
         if not any((o.first <= m.first and m.last <= o.last) and (o.last - o.first > m.last - m.first) for o in matches)
     ]
-
-
-def _region(parts: list[str], last: int) -> tuple[str | None, list[str]]:
-    for at, part in enumerate(parts):
-        if part in _KINDS and at > 0:
-            return _KINDS[part], parts[at + 1 :]
-        if parts[at : at + 2] == ["daerah", "istimewa"]:
-            return "provinsi", parts[at:]
-    return None, parts[last + 1 :]
 
 
 def _same_region(a: Reading, b: Reading) -> bool:

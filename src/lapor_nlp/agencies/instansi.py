@@ -112,11 +112,11 @@ class Catalogue:
         at = level or row.levels[0]
         if not row.is_local:
             return Named(row.display, row.name, None, at, None)
+        if "{desa}" in row.display or "{kecamatan}" in row.display:
+            return self._small(row, at, place)
         if place is None:
             return self._fill(row, at, None, "")
         province = self.provinces.get(place.province)
-        if "{desa}" in row.display or "{kecamatan}" in row.display:
-            return self._small(row, at, place)
         climbs = place.is_province or (province is not None and not province.autonomous)
         if at == "kabkota" and climbs and "provinsi" in row.levels:
             at = "provinsi"
@@ -127,15 +127,17 @@ class Catalogue:
             return self._fill(row, at, None, "")
         return self._fill(row, at, place.code, place.name)
 
-    def _small(self, row: Instansi, level: str, place: Place) -> Named:
-        word = self._word(place.desa or place.kecamatan or place.code, "desa", place.desa_kind)
-        kecamatan_word = self._word(place.kecamatan or place.code, "kecamatan", None)
-        needed = place.desa if "{desa}" in row.display else place.kecamatan
-        desa, kecamatan = (place.desa_name or "", place.kecamatan_name or "") if needed else ("", "")
-        display, name = (
-            " ".join(text.format(desa=desa, kecamatan=kecamatan, sebutan=word, distrik=kecamatan_word).split())
-            for text in (row.display, row.name)
-        )
+    def _small(self, row: Instansi, level: str, place: Place | None) -> Named:
+        """A desa, kelurahan or kecamatan: bare where the report does not name it."""
+        code, kind = ("", None) if place is None else (place.desa or place.kecamatan or place.code, place.desa_kind)
+        needed = None if place is None else place.desa if "{desa}" in row.display else place.kecamatan
+        fields = {
+            "desa": place.desa_name or "" if place is not None and needed else "",
+            "kecamatan": place.kecamatan_name or "" if place is not None and needed else "",
+            "sebutan": self._word(code, "desa", kind),
+            "distrik": self._word(code, "kecamatan", None),
+        }
+        display, name = (" ".join(text.format(**fields).split()) for text in (row.display, row.name))
         return Named(display, name, None, level, needed)
 
     def _word(self, code: str, level: str, given: str | None) -> str:

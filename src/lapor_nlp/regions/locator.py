@@ -90,6 +90,8 @@ class Locator:
             places += [replace(p, confidence=round(p.confidence / 2, 3)) for p in self._provinces(told, [])]
         if given:
             places.sort(key=lambda p: not any(e.source == "given" and e.code.startswith("kabkota") for e in p.evidence))
+            highest = places[0].confidence
+            places = [replace(place, confidence=min(place.confidence, highest)) for place in places]
         return Location(places=tuple(places), notes=tuple(notes))
 
     def _candidates(self, line: Words, mentions: list[Mention], outside: list[Mention], decide: str) -> list[Candidate]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import pairwise
 
 from lapor_nlp.regions.cues import NEVER, OPEN, Cues, Role, Tricky
@@ -11,6 +12,14 @@ from lapor_nlp.text.tokens import words
 
 _PART = 0.88
 """A part of a kabupaten/kota (landmark, capital) says a little less than its own name."""
+
+_SAME_NAME = 0.12
+"""How much each kab/kota with a desa of the same name takes from a bare kecamatan name ("Sidomulyo")."""
+
+_LEAST_DISTINCT = 0.45
+
+_PAIR = 0.6
+"""What is left of the weight of two names joined by a hyphen."""
 
 _OR_PROVINCE = 0.75
 """The name of a kota that is also that of its province ("Jambi")."""
@@ -84,7 +93,7 @@ class Reader:
             if found.level != "none":
                 mentions.append(found)
             at = found.last + 1
-        _weaken_pairs(line, mentions)
+        _weaken_pairs(line, mentions, self._cues.roles["route"])
         return line, mentions
 
     def villages(self, line: Words, taken: list[Mention], kabkota: set[str]) -> list[Mention]:
@@ -94,32 +103,40 @@ class Reader:
             if m.weight > 0.05 or (m.latent and m.typed):
                 used.update(dict.fromkeys(range(m.first, m.last + 1), m))
         found: list[Mention] = []
-        index, common = self._names.desa, self._cues.common
-        forms, count, at = line.forms, len(line.forms), 0
-        while at < count:
-            size = 0
-            for width in (3, 2, 1):
-                if at + width > count:
+        index = self._names.desa
+        after = 0
+        for at, name, width in self._desa_names(line):
+            if at < after:
+                continue
+            mine = [code for code in index[name].split(",") if code[:5] in kabkota]
+            if not mine or not _free(used, at, width, mine, taken):
+                continue
+            role = self._role_before(line, at)
+            if role.name in _WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
+                continue
+            if name in self._cues.common:
+                named = role.name in ("locative", "people", "type_hamlet", "type_desa")
+                if not named or not all(line.capital(k) for k in range(at, at + width)):
                     continue
-                name = forms[at] if width == 1 else line.joined(at, width)
-                codes = index.get(name) if name else None
-                if codes is None or name is None or (width == 1 and len(name) < 4):
-                    continue
-                if name in common and not all(line.capital(k) for k in range(at, at + width)):
-                    continue
-                mine = [code for code in codes.split(",") if code[:5] in kabkota]
-                if not mine or not _free(used, at, width, mine, taken):
-                    continue
-                role = self._role_before(line, at)
-                if role.name in _WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
-                    continue
-                if name in common and role.name not in ("locative", "people", "type_hamlet", "type_desa"):
-                    continue
-                found.append(_village_mention(line, at, width, mine, role, 0.5, name))
-                size = width
-                break
-            at += size or 1
+            found.append(_village_mention(line, at, width, mine, role, 0.5, name))
+            after = at + width
         return found
+
+    def _desa_names(self, line: Words) -> Iterator[tuple[int, str, int]]:
+        """(first word, name, number of words) of each name of a desa in the text, the longest at a word first."""
+        index, forms = self._names.desa, line.forms
+        last = len(forms) - 1
+        for at, word in enumerate(forms):
+            if at < last:
+                two = f"{word} {forms[at + 1]}"
+                if at + 1 < last:
+                    three = f"{two} {forms[at + 2]}"
+                    if three in index and line.joined(at, 3):
+                        yield at, three, 3
+                if two in index and line.joined(at, 2):
+                    yield at, two, 2
+            if word in index and len(word) >= 4:
+                yield at, word, 1
 
     def lone_village(self, line: Words) -> list[Mention]:
         """Desa names that occur once in the country, behind a word of place; for texts that name nothing else."""
@@ -286,6 +303,13 @@ class Reader:
                 entry = bare.get(name)
             if entry is None or name is None:
                 continue
+            if (
+                width == 2
+                and entry.level == "kecamatan"
+                and name not in self._names.kecamatan
+                and self._cues.contexts.get(word) == "type_hamlet"
+            ):  # "banjar anyar" is a hamlet, not the kecamatan Banjaranyar
+                continue
             if entry.level == "none":
                 return _mention(line, "none", at, width, 0.0, name)
             if entry.level != "kabkota" and width == 1 and len(word) <= 2:
@@ -297,7 +321,7 @@ class Reader:
         self, line: Words, at: int, width: int, name: str, entry: Entry, before: list[Mention]
     ) -> Mention | None:
         role = self._role_before(line, at)
-        inherited = _inherits(line, at, before)
+        inherited = _inherits(line, at, before, entry)
         if inherited is not None and role.name == "none":
             role = self._cues.roles.get(inherited.role, role)
         capital = all(line.capital(k) for k in range(at, at + width))
@@ -309,11 +333,13 @@ class Reader:
         if entry.level == "kabkota" and entry.province:
             weight *= _OR_PROVINCE
         if entry.level == "part":
-            weight = (role.kabkota if role.name != "street" else role.kecamatan) * _PART
+            weight = max(role.kabkota, role.kecamatan) * _PART
         if entry.level == "kecamatan" and counts:
             counts = _long_enough(name, capital, role)
-        if entry.level == "kecamatan" and line.mixed and not line.capitals[at]:
-            weight *= 0.94
+        if entry.level == "kecamatan":
+            weight *= self._distinct(name, entry)
+            if line.mixed and not line.capitals[at]:
+                weight *= 0.94
         readings = tuple((kab, kec, "", share) for kab, kec, share in entry.readings)
         if entry.level == "kabkota" and len(readings) > 1:
             readings = _suffixed(line, at + width, readings)
@@ -336,6 +362,15 @@ class Reader:
             around=entry.around,
             role=role.name,
         )
+
+    def _distinct(self, name: str, entry: Entry) -> float:
+        """How far the bare name of a kecamatan can be told from desa and quarters elsewhere that share it."""
+        codes = self._names.desa.get(name)
+        if codes is None:
+            return 1.0
+        own = {kab for kab, _, _ in entry.readings}
+        elsewhere = {code[:5] for code in codes.split(",")} - own
+        return max(_LEAST_DISTINCT, 1 / (1 + _SAME_NAME * len(elsewhere)))
 
     def _tricky(self, name: str, entry: Entry) -> Tricky:
         tricky = self._cues.tricky.get(name)
@@ -450,14 +485,19 @@ def _close(gap: str, word: str = "") -> bool:
     return "." not in gap or len(word) <= 5
 
 
-def _inherits(line: Words, at: int, before: list[Mention]) -> Mention | None:
-    """The mention right before word `at` whose role goes on ("asal Tegal, Jawa Tengah"; "arah Serang-Jakarta")."""
+def _inherits(line: Words, at: int, before: list[Mention], entry: Entry) -> Mention | None:
+    """The mention right before word `at` whose role goes on: "arah Serang-Jakarta", "asal Tegal, Jawa Tengah"."""
     if not before or before[-1].last != at - 1:
         return None
     gap = line.gap(at).strip()
-    if gap == "-" or (gap in ("", ",", "(") and before[-1].role in ("origin", "club", "comparison")):
+    if gap == "-":
         return before[-1]
-    return None
+    if gap not in ("", ",", "(") or before[-1].role not in ("origin", "from", "club", "comparison"):
+        return None
+    mine = {kab for kab, _, _ in entry.readings}
+    inside = (*entry.around, entry.province) if entry.province else entry.around
+    related = any(kab in mine or kab.startswith(inside) for kab, _, _, _ in before[-1].readings)
+    return before[-1] if related else None
 
 
 def _free(used: dict[int, Mention], at: int, width: int, codes: list[str], mentions: list[Mention]) -> bool:
@@ -517,7 +557,7 @@ def _long_enough(name: str, capital: bool, role: Role) -> bool:
     return capital and role.name in _PLACE_ROLES
 
 
-def _weaken_pairs(line: Words, mentions: list[Mention]) -> None:
+def _weaken_pairs(line: Words, mentions: list[Mention], route: Role) -> None:
     """ "Padang-Bukittinggi" names a road between two places: each says less, unless one lies in the other."""
     for one, two in pairwise(mentions):
         if two.first != one.last + 1 or one.typed or two.typed:
@@ -530,6 +570,7 @@ def _weaken_pairs(line: Words, mentions: list[Mention]) -> None:
             continue
         if two.province and any(k.startswith(two.province) for k in mine):
             continue
+        on_a_road = one.role in ("street", "street_raya", "route")
         for mention in (one, two):
-            mention.weight *= 0.6
+            mention.weight = route.kabkota if on_a_road and mention.weight else mention.weight * _PAIR
             mention.role = "route"

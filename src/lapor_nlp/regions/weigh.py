@@ -98,8 +98,8 @@ def _confident(groups: list[tuple[list[str], list[_Claim], float]], table: dict[
     for number, (ties, _, _) in enumerate(groups):
         if len(ties) > _LARGEST_TIE:
             continue
-        mine = strengths[number] ** 2
-        others = sum(s * s for k, s in enumerate(strengths) if k != number)
+        mine = strengths[number] ** 3
+        others = sum(s**3 for k, s in enumerate(strengths) if k != number)
         confidence = strengths[number] * (mine / (mine + RIVALRY * others) if others else 1.0) / len(ties)
         if confidence < (CREDIBLE if len(ties) == 1 else _FAINTEST):
             continue

@@ -34,7 +34,7 @@ class Cues:
     def __init__(
         self,
         phrases: Sequence[tuple[str, str]],
-        patterns: Mapping[str, re.Pattern[str]],
+        patterns: Mapping[str, tuple[str, re.Pattern[str]]],
         unions: Mapping[str, tuple[str, ...]],
     ) -> None:
         self._table = PhraseTable(phrase for _, phrase in phrases)
@@ -51,7 +51,7 @@ class Cues:
     def load(cls, folder: Path) -> Cues:
         """Raises DataFileError, with the line, for a phrase, macro, pattern or member that cannot be used."""
         macros = {row["name"]: row["words"] for _, row in read_table(folder / "macros.csv", ("name", "words"))}
-        phrases = []
+        phrases: list[tuple[str, str]] = []
         source = folder / "cues.csv"
         for line, row in read_table(source, ("cue", "phrases")):
             for phrase in filter(None, map(str.strip, row["phrases"].split(";"))):
@@ -63,9 +63,9 @@ class Cues:
                 phrases.extend((row["cue"], one) for one in expanded)
         patterns = {}
         source = folder / "patterns.csv"
-        for line, row in read_table(source, ("cue", "pattern")):
+        for line, row in read_table(source, ("cue", "needs", "pattern")):
             try:
-                patterns[row["cue"]] = re.compile(row["pattern"], re.IGNORECASE)
+                patterns[row["cue"]] = (row["needs"], re.compile(row["pattern"], re.IGNORECASE))
             except re.error as error:
                 raise DataFileError(source, f"cannot use the pattern: {error}", line=line) from error
         known = {name for name, _ in phrases}.union(patterns)
@@ -83,7 +83,9 @@ class Cues:
         for match in self._table.find(tokens):
             span = Span(match.start, match.end, match.first, match.last)
             found.setdefault(self._names[match.row], []).append(span)
-        for name, pattern in self._patterns.items():
+        for name, (needs, pattern) in self._patterns.items():
+            if not any(char in text for char in needs):
+                continue
             spans = [_span(m.start(), m.end(), tokens) for m in pattern.finditer(text)]
             if spans:
                 found[name] = spans

@@ -134,7 +134,7 @@ class Signals:
             names.append("sapaan")
         if content and self._is_noise(tokens, found, content):
             names.append("ngawur")
-        if _is_foreign(words, found):
+        if _is_foreign(text, words, found):
             names.append("asing")
         whole = [Span(0, len(text), 0, max(0, len(tokens) - 1))]
         return dict.fromkeys(names, whole)
@@ -156,10 +156,11 @@ class Signals:
         return odd
 
 
-def _is_foreign(words: list[str], found: dict[str, list[Span]]) -> bool:
-    letters = [c for word in words for c in word if c.isalpha()]
-    if letters and sum(not c.isascii() for c in letters) > 0.5 * len(letters):
-        return True
+def _is_foreign(text: str, words: list[str], found: dict[str, list[Span]]) -> bool:
+    if not text.isascii():
+        letters = [c for word in words for c in word if c.isalpha()]
+        if sum(not c.isascii() for c in letters) > 0.5 * len(letters):
+            return True
     foreign = len({span.first for span in found.get(_FOREIGN, ())})
     return foreign >= 3 and foreign >= 0.35 * len(words)
 

@@ -114,7 +114,7 @@ def letter_share(text: str) -> float:
 def is_binary_like(text: str) -> bool:
     """Whether the text looks like a decoded file: over a tenth of control or replacement characters.
 
-        is_binary_like("\\x00\\x01PK\\x03\\x04") -> True
+    is_binary_like("\\x00\\x01PK\\x03\\x04") -> True
     """
     odd = sum(c == "\ufffd" or (c < " " and c not in "\t\n\r") for c in text)
     return odd * 10 > len(text)

@@ -17,11 +17,11 @@ _MOST_TITLES = 5
 _CUE_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+")
 _NAME_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _BEFORE = re.compile(r"[A-Za-z]+|[,;:!?\n()]")
-_VERB = re.compile(r"(?:di|ber|ter|me[mn]|peng|ke|se).{4,}")
+_VERB = re.compile(r"(?:di|ber|ter|me[mn]|peng|ke|se).{4,}|.+nya")
 _PARTICLES = frozenset(("bin", "binti", "bt", "al", "el", "van", "de"))
 _SELF_ENDS = re.compile(
     r" ?[,(.]|\s*$"
-    r"| (?:warga|dari|asal|umur|usia|tinggal|selaku|ketua|yang tinggal|alamat|saking|uling|ti|urang|wong)\b",
+    r"| (?:warga|dari|dr|asal|umur|usia|tinggal|selaku|ketua|yang tinggal|alamat|saking|uling|ti|urang|wong)\b",
     re.IGNORECASE,
 )
 _SIGN_ENDS = re.compile(r"\s*(?:$|[.\n)\]\d+(\[]|(?:hp|wa|no|telp|warga|rt)\b)", re.IGNORECASE)
@@ -33,6 +33,7 @@ class _Words:
 
     given: frozenset[str]
     doubtful: frozenset[str]
+    also_offices: frozenset[str]
     titles: frozenset[str]
     stops: frozenset[str]
     hard_stops: frozenset[str]
@@ -147,10 +148,11 @@ class NameFinder:
         return False
 
     def _last(self, text: str, first: re.Match[str], manner: str, shouted: bool) -> int:
-        words, capital = self._words, first.group()[0].isupper() and not shouted
+        """Where the name that begins with `first` ends."""
+        lead = first.group().lower() if shouted else first.group()
         end, count, at = first.end(), 1, first.end()
         while count < _LONGEST:
-            dotted = text[at : at + 1] == "." and at - _word_start(text, at) <= 3 and _is_short(text, at)
+            dotted = text[at : at + 1] == "." and _is_short(text, at)
             at += dotted
             if text[at : at + 1] == " ":
                 at += 1
@@ -159,27 +161,31 @@ class NameFinder:
             word = _NAME_WORD.match(text, at)
             if word is None or text[word.end() : word.end() + 1].isdigit():
                 break
-            lower = word.group().lower()
             at = word.end()
-            if lower in _PARTICLES:
+            if word.group().lower() in _PARTICLES:
                 continue
-            if lower in words.given or (lower in words.doubtful and (capital or manner == "strong")):
-                if capital and not word.group()[0].isupper():
-                    break
-            elif lower in words.hard_stops or lower in words.titles:
-                break
-            elif not capital and (lower in words.stops or lower in words.regional):
-                break
-            elif capital:
-                if lower in words.stops and manner not in ("strong", "capital"):
-                    break
-                if not word.group()[0].isupper() or (word.group().isupper() > first.group().isupper()):
-                    break
-            elif manner != "strong" or len(lower) < 3 or count > 2 or _VERB.fullmatch(lower):
+            if not self._goes_on(word.group(), lead, manner, count):
                 break
             end = word.end()
-            count += len(lower) > 1
+            count += len(word.group()) > 1
         return end
+
+    def _goes_on(self, word: str, lead: str, manner: str, count: int) -> bool:
+        words, lower, capital = self._words, word.lower(), lead[0].isupper()
+        if capital and not word[0].isupper():
+            return False
+        if lower in words.given or (lower in words.doubtful and (capital or manner == "strong")):
+            return True
+        if capital and lower in words.also_offices:
+            return True
+        if lower in words.hard_stops or lower in words.titles:
+            return False
+        if capital:
+            common = lower in words.stops and manner not in ("strong", "capital")
+            return not common and (lead.isupper() or not word.isupper() or len(word) == 1)
+        if manner != "strong" or count > 2 or len(word) < 3:
+            return False
+        return not (lower in words.stops or lower in words.regional or _VERB.fullmatch(lower))
 
     def _is_self(self, text: str, first: str, end: int) -> bool:
         known = first.lower() in self._words.given
@@ -203,6 +209,7 @@ def _load_words(folder: Path) -> _Words:
     return _Words(
         frozenset(groups["given"] - stops),
         frozenset(groups["given_doubtful"] - stops),
+        frozenset(names & stops),
         frozenset(groups["title"]),
         frozenset(stops | (common - names)),
         frozenset(stops),

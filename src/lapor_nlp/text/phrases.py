@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from lapor_nlp.text.tokens import Tokens
 
-_GAP = 3
+_LONGEST_GAP = 3
+_REMEMBERED = 100_000
+_ANY = -1
+_GAP = -2
+_SPECIAL = {"?": _ANY, "...": _GAP}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,58 +42,73 @@ class PhraseTable:
     """
 
     def __init__(self, phrases: Iterable[str]) -> None:
-        self._exact: dict[str, list[int]] = {}
-        self._prefix: dict[str, list[int]] = {}
-        self._words: list[tuple[_Word, ...]] = []
+        ids: dict[_Word, int] = {}
+        self._phrases: list[tuple[int, ...]] = []
+        self._needs: list[frozenset[int]] = []
+        self._starting: dict[int, list[int]] = {}
         for row, phrase in enumerate(phrases):
             parts = phrase.lower().split()
             if not parts:
                 raise ValueError("an empty phrase")
             if parts[0] in ("...", "?") or parts[-1] == "...":
                 raise ValueError(f"the phrase {phrase!r} begins or ends with a gap")
-            compiled = tuple(_Word.compile(part) for part in parts)
-            self._words.append(compiled)
-            for word in compiled[0].exact:
-                self._exact.setdefault(word, []).append(row)
-            for prefix in compiled[0].prefixes:
-                self._prefix.setdefault(prefix, []).append(row)
-        self._lengths = sorted({len(p) for p in self._prefix})
+            compiled = tuple(
+                _SPECIAL[part] if part in _SPECIAL else ids.setdefault(_Word.compile(part), len(ids)) for part in parts
+            )
+            self._phrases.append(compiled)
+            self._needs.append(frozenset(word for word in compiled[1:] if word >= 0))
+            self._starting.setdefault(compiled[0], []).append(row)
+        self._exact: dict[str, list[int]] = {}
+        self._prefix: dict[str, list[int]] = {}
+        for word, number in ids.items():
+            for form in word.exact:
+                self._exact.setdefault(form, []).append(number)
+            for prefix in word.prefixes:
+                self._prefix.setdefault(prefix, []).append(number)
+        self._lengths = sorted({len(prefix) for prefix in self._prefix})
+        self._seen: dict[tuple[str, ...], tuple[frozenset[int], tuple[int, ...]]] = {}
 
     def find(self, tokens: Tokens) -> list[Match]:
         """All matches in `tokens`, each phrase at most once for each starting word."""
         units, owners = _units(tokens)
+        seen = self._seen
+        looked_up = [seen.get(unit) or self._look_up(unit) for unit in units]
+        words = [ids for ids, _ in looked_up]
+        present = frozenset[int]().union(*words)
         matches = []
-        for at, unit in enumerate(units):
-            seen: set[int] = set()
-            for form in unit:
-                seen.update(self._exact.get(form, ()))
-                for length in self._lengths:
-                    if length > len(form):
-                        break
-                    seen.update(self._prefix.get(form[:length], ()))
-            for row in sorted(seen):
-                last = _extend(self._words[row], 1, units, at + 1)
+        for at, (_, rows) in enumerate(looked_up):
+            for row in rows:
+                if not self._needs[row] <= present:
+                    continue
+                last = _extend(self._phrases[row], 1, words, at + 1)
                 if last is not None:
                     first_word, last_word = owners[at], owners[last]
-                    matches.append(
-                        Match(row, tokens.starts[first_word], tokens.ends[last_word], first_word, last_word)
-                    )
+                    matches.append(Match(row, tokens.starts[first_word], tokens.ends[last_word], first_word, last_word))
         return matches
+
+    def _look_up(self, unit: tuple[str, ...]) -> tuple[frozenset[int], tuple[int, ...]]:
+        """The words of phrases that a unit fits, and the phrases that may begin with it; remembered."""
+        ids: set[int] = set()
+        for form in unit:
+            ids.update(self._exact.get(form, ()))
+            for length in self._lengths:
+                if length > len(form):
+                    break
+                ids.update(self._prefix.get(form[:length], ()))
+        rows = sorted({row for number in ids for row in self._starting.get(number, ())})
+        if len(self._seen) >= _REMEMBERED:
+            self._seen.clear()
+        self._seen[unit] = found = (frozenset(ids), tuple(rows))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Word:
     exact: frozenset[str]
     prefixes: tuple[str, ...]
-    any: bool = False
-    gap: bool = False
 
     @classmethod
     def compile(cls, part: str) -> _Word:
-        if part == "...":
-            return cls(frozenset(), (), gap=True)
-        if part == "?":
-            return cls(frozenset(), (), any=True)
         choices = part.split("|")
         if not all(re.fullmatch(r"[^\W_]+(?:['’][^\W_]+)?\*?", c) for c in choices):
             raise ValueError(f"{part!r} is not a word, word*, word|word, ? or ...")
@@ -98,34 +117,34 @@ class _Word:
             tuple(c[:-1] for c in choices if c.endswith("*")),
         )
 
-    def fits(self, unit: tuple[str, ...]) -> bool:
-        if self.any:
-            return True
-        return any(form in self.exact or (self.prefixes and form.startswith(self.prefixes)) for form in unit)
-
 
 def _units(tokens: Tokens) -> tuple[list[tuple[str, ...]], list[int]]:
     """Single words with their alternatives, and the token each belongs to."""
     units: list[tuple[str, ...]] = []
     owners: list[int] = []
     for i, (form, standard) in enumerate(zip(tokens.forms, tokens.standard, strict=True)):
-        parts = standard.split(" ")
-        for k, part in enumerate(parts):
+        if form == standard:
+            units.append((form,))
+            owners.append(i)
+            continue
+        for k, part in enumerate(standard.split(" ")):
             units.append((part,) if part == form or k else (form, part))
             owners.append(i)
     return units, owners
 
 
-def _extend(phrase: tuple[_Word, ...], k: int, units: list[tuple[str, ...]], at: int) -> int | None:
+def _extend(phrase: tuple[int, ...], k: int, words: list[frozenset[int]], at: int) -> int | None:
     """Index of the last unit of a match of phrase[k:] from `at`, or None."""
-    if k == len(phrase):
-        return at - 1
-    if phrase[k].gap:
-        for skip in range(_GAP + 1):
-            last = _extend(phrase, k + 1, units, at + skip)
-            if last is not None:
-                return last
-        return None
-    if at < len(units) and phrase[k].fits(units[at]):
-        return _extend(phrase, k + 1, units, at + 1)
-    return None
+    while k < len(phrase):
+        word = phrase[k]
+        if word == _GAP:
+            for skip in range(_LONGEST_GAP + 1):
+                last = _extend(phrase, k + 1, words, at + skip)
+                if last is not None:
+                    return last
+            return None
+        if at >= len(words) or (word != _ANY and word not in words[at]):
+            return None
+        k += 1
+        at += 1
+    return at - 1

@@ -29,7 +29,7 @@ class Tokens:
 def words(text: str) -> tuple[tuple[str, ...], tuple[int, ...], tuple[int, ...]]:
     """Lower-case words of a text with their start and end offsets.
 
-        words("Jl. Mawar no 5") -> ("jl", "mawar", "no", "5"), (0, 4, 10, 13), (2, 9, 12, 14)
+    words("Jl. Mawar no 5") -> ("jl", "mawar", "no", "5"), (0, 4, 10, 13), (2, 9, 12, 14)
     """
     forms, starts, ends = [], [], []
     for match in _WORD.finditer(text):

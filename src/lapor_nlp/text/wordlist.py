@@ -20,7 +20,7 @@ _ELONGATED = re.compile(r"([^\W\d_])\1\1|([^\W\d_])\2\b", re.IGNORECASE)
 _RUN = re.compile(r"(.)\1+")
 _TWICE = re.compile(r"([^\W\d_]{2,})2(|nya|ny|an|annya|in|i|kan|ku|mu|lah|e|ne|na|nyo)")
 _DROPPED = frozenset(("nya", "ny", "ku", "mu", "lah", "e", "ne", "na", "nyo"))
-_SENTENCE_END = frozenset(".!?:;\n\"(*-/")
+_SENTENCE_END = frozenset('.!?:;\n"(*-/')
 
 
 @dataclass(frozen=True, slots=True)

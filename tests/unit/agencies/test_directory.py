@@ -59,7 +59,9 @@ def assign(topic: str, sentence: str, *codes: str, flags: str = "", using: Direc
     )
 
 
-@pytest.mark.parametrize("row", EXAMPLES, ids=lambda row: f"{row['topic']}-{row['place'] or 'x'}-{row['sentence'][:30]}")
+@pytest.mark.parametrize(
+    "row", EXAMPLES, ids=lambda row: f"{row['topic']}-{row['place'] or 'x'}-{row['sentence'][:30]}"
+)
 def test_worked_examples(row: dict[str, str]) -> None:
     best = assign(row["topic"], row["sentence"], *row["place"].split(), flags=row["flags"]).best
     assert best is not None

@@ -85,7 +85,9 @@ def test_names_of_two_offices(a: str, b: str) -> None:
 
 def test_every_office_is_itself_and_its_abbreviation() -> None:
     for row in directory.catalogue:
-        display = row.display.format(wilayah="Kabupaten Sleman", desa="Mulia", kecamatan="Mulia", sebutan="Desa", distrik="Kecamatan")
+        display = row.display.format(
+            wilayah="Kabupaten Sleman", desa="Mulia", kecamatan="Mulia", sebutan="Desa", distrik="Kecamatan"
+        )
         assert same_office(display, display)
         assert same_office(row.short, row.display.split(" {")[0]), row.key
 
@@ -135,6 +137,14 @@ def test_any_candidate_fits_while_the_level_is_open() -> None:
 
 def test_nobody_responsible_leaves_the_choice_unknown() -> None:
     assert fits("Polri", assign("lainnya", "lainnya", "halo")).verdict == "unknown"
+
+
+def test_a_bad_part_of_a_name_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "agencies", tmp_path / "agencies")
+    with (tmp_path / "agencies" / "name_parts.csv").open("a", encoding="utf-8") as file:
+        file.write("kata,benua\n")
+    with pytest.raises(DataFileError, match="part must be"):
+        OfficeNames.load(tmp_path / "agencies")
 
 
 def test_a_bad_alias_names_file_and_line(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def test_matches_come_in_order_with_their_rows_and_words() -> None:
 
 @pytest.mark.parametrize("phrase", ["", "  ", "... air", "air ...", "? air", "air|", "a*b", "-"])
 def test_a_phrase_that_cannot_be_used_is_refused(phrase: str) -> None:
-    with pytest.raises(ValueError, match="phrase|word"):
+    with pytest.raises(ValueError, match=r"phrase|word"):
         PhraseTable([phrase])
 
 

@@ -53,7 +53,9 @@ def test_a_doubtful_word_follows_the_language_that_leads(wordlist: Wordlist) -> 
     assert standard(wordlist, "tusing ada sane teka, sing taen melahanga").split()[4] == "tidak"
 
 
-@pytest.mark.parametrize("text", ["rumah di RT 5 km 14, Rp 450000", "kode B3 dan A4, SMP2, no resi RR118820334TW", "30rb"])
+@pytest.mark.parametrize(
+    "text", ["rumah di RT 5 km 14, Rp 450000", "kode B3 dan A4, SMP2, no resi RR118820334TW", "30rb"]
+)
 def test_numbers_and_codes_stay(wordlist: Wordlist, text: str) -> None:
     tokens = wordlist.tokens(text)
     for form, standard_form in zip(tokens.forms, tokens.standard, strict=True):
