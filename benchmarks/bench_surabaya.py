@@ -62,7 +62,7 @@ def lexical(train: list[tuple[str, str]], test: list[tuple[str, str]]) -> tuple[
     def tokens(rows: list[tuple[str, str]]) -> list[Tokens]:
         return [wordlist.tokens(clean(text)) for text, _ in rows]
 
-    model = fit_lexical(tokens(train), [label for _, label in train], LexicalConfig(), head="agency")
+    model = fit_lexical(tokens(train), {"agency": [label for _, label in train]}, LexicalConfig())
     return model.margins(model.matrix(tokens(test)), "agency"), list(model.heads["agency"].labels)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lapor_nlp.taxonomy.taxonomy import load_labels
+from lapor_nlp.taxonomy.taxonomy import Taxonomy, load_labels
 from lapor_nlp.text.clean import clean
 from lapor_nlp.text.tokens import Tokens
 from lapor_nlp.text.wordlist import Wordlist
@@ -17,13 +17,20 @@ from lapor_nlp.text.wordlist import Wordlist
 HERE = Path(__file__).parent
 
 
+YES, NO = "ya", "tidak"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Labelled:
-    """A text with its topic, and the source it came from."""
+    """A text with its labels by question (topic, kind, urgent, pengawasan, out_of_scope), and where it came from."""
 
     text: str
-    topic: str
+    labels: Mapping[str, str]
     source: str
+
+    @property
+    def topic(self) -> str | None:
+        return self.labels.get("topic")
 
 
 def read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
@@ -37,7 +44,7 @@ def surabaya(path: Path) -> list[Labelled]:
     """City complaints with the city's own topics carried over to ours; topics without a counterpart are left out."""
     carried = load_labels("surabaya")
     rows = ((row["text"], carried.get(row.get("topic") or "")) for row in read_jsonl(path))
-    return [Labelled(text=text, topic=topic, source="surabaya") for text, topic in rows if topic]
+    return [Labelled(text=text, labels={"topic": topic}, source="surabaya") for text, topic in rows if topic]
 
 
 def national(path: Path) -> list[Labelled]:
@@ -47,23 +54,39 @@ def national(path: Path) -> list[Labelled]:
     found = [
         Labelled(
             text=f"{row.get('title') or ''}\n{row['text_no_addressee']}",
-            topic=labels[str(row["id"])]["topic"],
+            labels=_answers(labels[str(row["id"])]),
             source="nasional",
         )
         for row in read_jsonl(path)
-        if str(row["id"]) in labels and labels[str(row["id"])]["out_of_scope"] == "0"
+        if str(row["id"]) in labels
     ]
     return without_repeats(found)
 
 
 def seeds() -> list[Labelled]:
-    """Reports written for this project (seeds/*.jsonl); those out of scope are left out."""
+    """Reports written for this project (seeds/*.jsonl)."""
     return [
-        Labelled(text=row["text"], topic=row["topic"], source=f"seed-{row['language']}")
+        Labelled(text=row["text"], labels=_answers(row), source=f"seed-{row['language']}")
         for path in sorted((HERE / "seeds").glob("*.jsonl"))
         for row in read_jsonl(path)
-        if not row.get("out_of_scope")
     ]
+
+
+def descriptions(taxonomy: Taxonomy) -> list[Labelled]:
+    """The name of each topic with each part of its description, as very short reports."""
+    return [
+        Labelled(text=f"{topic.name}. {part.strip()}", labels={"topic": topic.code}, source="taksonomi")
+        for topic in taxonomy
+        for part in topic.description.split(",")
+        if topic.code != "lainnya"
+    ]
+
+
+def _answers(row: Mapping[str, Any]) -> dict[str, str]:
+    """Labels of a row. One that is out of scope has no topic and no kind."""
+    yes = {name: str(row.get(name, 0)).lower() in ("1", "true") for name in ("urgent", "pengawasan", "out_of_scope")}
+    answers = {name: YES if value else NO for name, value in yes.items()}
+    return answers if yes["out_of_scope"] else {**answers, "topic": row["topic"], "kind": row["kind"]}
 
 
 def without_repeats(rows: Iterable[Labelled], *, words: int = 12) -> list[Labelled]:
@@ -78,8 +101,8 @@ def without_repeats(rows: Iterable[Labelled], *, words: int = 12) -> list[Labell
     return kept
 
 
-def tokens_of(texts: Iterable[str], wordlist: Wordlist) -> list[Tokens]:
-    return [wordlist.tokens(clean(text)) for text in texts]
+def tokens_of(rows: Iterable[Labelled], wordlist: Wordlist) -> list[Tokens]:
+    return [wordlist.tokens(clean(row.text)) for row in rows]
 
 
 def folds(rows: Sequence[Labelled], count: int) -> list[list[int]]:

@@ -26,6 +26,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
+from lapor_nlp.blend import Blend
 from lapor_nlp.classifier.features import FeatureSettings
 from lapor_nlp.classifier.lexical import Head, LexicalModel
 from lapor_nlp.decision import BundleId, Policy
@@ -48,6 +49,7 @@ class Bundle:
     taxonomy: str
     model: LexicalModel
     policy: Policy
+    blends: Mapping[str, Blend] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
@@ -95,6 +97,7 @@ def save_bundle(bundle: Bundle, folder: Path, *, card: str | None = None) -> str
                 for name, head in bundle.model.heads.items()
             },
             "policy": asdict(bundle.policy),
+            "blends": {name: asdict(blend) for name, blend in bundle.blends.items()},
             "metrics": dict(bundle.metrics),
             "origin": dict(bundle.origin),
             "files": files,
@@ -126,6 +129,7 @@ def load_bundle(folder: Path | str | None = None) -> Bundle:
         tensors = load_file(weights)
         model = _model(manifest, tensors)
         policy = Policy(**manifest["policy"])
+        blends = {name: Blend(**weights) for name, weights in manifest["blends"].items()}
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
         raise BundleError(weights, f"does not fit the manifest: {error}") from error
     return Bundle(
@@ -134,6 +138,7 @@ def load_bundle(folder: Path | str | None = None) -> Bundle:
         taxonomy=str(manifest["taxonomy"]),
         model=model,
         policy=policy,
+        blends=blends,
         metrics=manifest.get("metrics", {}),
         origin=manifest.get("origin", {}),
         sha256=str(manifest["sha256"]),
@@ -154,7 +159,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(
             path, f"has format {manifest['format']}, this release reads up to {FORMAT}: upgrade lapor-nlp"
         )
-    needed = ("name", "version", "taxonomy", "features", "heads", "policy", "files", "sha256")
+    needed = ("name", "version", "taxonomy", "features", "heads", "policy", "blends", "files", "sha256")
     absent = [key for key in needed if key not in manifest]
     if absent:
         raise BundleError(path, f"lacks {', '.join(absent)}")

@@ -14,6 +14,7 @@ from typing import Any
 from lapor_nlp.agencies.directory import Directory
 from lapor_nlp.agencies.fit import ChosenAgency, OfficeNames
 from lapor_nlp.agencies.office import LEVEL_UNDECIDED, REGION_AMBIGUOUS, REGION_NEEDED, Office, Responsibility
+from lapor_nlp.blend import blend_signals
 from lapor_nlp.bundle import Bundle, load_bundle
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
 from lapor_nlp.decision import (
@@ -59,13 +60,23 @@ class Explanation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
-    """What was made of a report before anything was decided."""
+class _Text:
+    """A report made ready to be read."""
 
     report: Report
     cleaned: str
     tokens: Tokens
-    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the parts say of a report before anything is decided."""
+
+    text: _Text
+    topic: Prediction
+    location: Location
+    signals: SignalReading
+    responsibility: Responsibility
 
 
 class Router:
@@ -152,18 +163,15 @@ class Router:
 
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
-        reading = self._read(report)
-        prediction = self._predict([reading])[0]
-        location = self._locate(reading)
-        signals = self.signals.read(reading.cleaned, reading.tokens)
-        responsibility = self._responsible(reading, prediction, location, signals)
-        words = self.bundle.model.explain(reading.tokens, _HEAD, self._raw_prediction(reading))
+        text = self._prepare(report)
+        raw = self.bundle.model.predict_all([text.tokens])[0]
+        reading = self._read(text, raw)
         return Explanation(
-            decision=self._decide(reading, prediction, location, signals, responsibility),
+            decision=self._decide(reading),
             text=self.masker.mask(report.reading).text,
-            words=words,
-            location=location,
-            responsibility=responsibility,
+            words=self.bundle.model.explain(text.tokens, _HEAD, raw[_HEAD]),
+            location=reading.location,
+            responsibility=reading.responsibility,
         )
 
     def mask(self, text: str) -> Masked:
@@ -171,27 +179,29 @@ class Router:
         return self.masker.mask(text)
 
     def _decide_all(self, reports: Sequence[Report]) -> list[Decision]:
-        readings = [self._read(report) for report in reports]
-        decisions = []
-        for reading, prediction in zip(readings, self._predict(readings), strict=True):
-            location = self._locate(reading)
-            signals = self.signals.read(reading.cleaned, reading.tokens)
-            responsibility = self._responsible(reading, prediction, location, signals)
-            decisions.append(self._decide(reading, prediction, location, signals, responsibility))
-        return decisions
+        texts = [self._prepare(report) for report in reports]
+        predictions = self.bundle.model.predict_all([text.tokens for text in texts])
+        return [self._decide(self._read(text, raw)) for text, raw in zip(texts, predictions, strict=True)]
 
-    def _read(self, report: Report) -> _Reading:
+    def _prepare(self, report: Report) -> _Text:
         cleaned = clean(report.reading)
-        tokens = self.wordlist.tokens(cleaned)
-        return _Reading(report, cleaned, tokens, self.wordlist.language(tokens))
+        return _Text(report, cleaned, self.wordlist.tokens(cleaned))
 
-    def _predict(self, readings: Sequence[_Reading]) -> list[Prediction]:
-        """Topic codes of this taxonomy with calibrated probabilities."""
-        raw = self.bundle.model.predict([reading.tokens for reading in readings], _HEAD)
-        return [self._carry(prediction) for prediction in raw]
-
-    def _raw_prediction(self, reading: _Reading) -> Prediction:
-        return self.bundle.model.predict([reading.tokens], _HEAD)[0]
+    def _read(self, text: _Text, raw: Mapping[str, Prediction]) -> _Reading:
+        """What each part says. The parts know nothing of one another; here they meet as plain values."""
+        topic = self._carry(raw[_HEAD])
+        location = self._locate(text)
+        signals = blend_signals(self.signals.read(text.cleaned, text.tokens), raw, self.bundle.blends)
+        chosen = self.taxonomy[topic.label]
+        responsibility = self.directory.assign(
+            chosen.code,
+            chosen.urusan,
+            text.tokens,
+            location,
+            urgent=signals.urgent.value,
+            pengawasan=signals.pengawasan.value,
+        )
+        return _Reading(text, topic, location, signals, responsibility)
 
     def _carry(self, prediction: Prediction) -> Prediction:
         """The prediction in the codes of the loaded taxonomy; labels that merged add up."""
@@ -204,10 +214,10 @@ class Router:
         ranked = sorted(sums.items(), key=lambda item: -item[1])
         return Prediction(labels=tuple(c for c, _ in ranked), scores=tuple(s for _, s in ranked))
 
-    def _locate(self, reading: _Reading) -> Location:
-        report = reading.report
+    def _locate(self, text: _Text) -> Location:
+        report = text.report
         return self.locator.locate(
-            reading.cleaned,
+            text.cleaned,
             latitude=report.latitude,
             longitude=report.longitude,
             provinsi=report.provinsi,
@@ -216,28 +226,9 @@ class Router:
             desa=report.desa,
         )
 
-    def _responsible(
-        self, reading: _Reading, prediction: Prediction, location: Location, signals: SignalReading
-    ) -> Responsibility:
-        topic = self.taxonomy[prediction.label]
-        return self.directory.assign(
-            topic.code,
-            topic.urusan,
-            reading.tokens,
-            location,
-            urgent=signals.urgent.value,
-            pengawasan=signals.pengawasan.value,
-        )
-
-    def _decide(
-        self,
-        reading: _Reading,
-        prediction: Prediction,
-        location: Location,
-        signals: SignalReading,
-        responsibility: Responsibility,
-    ) -> Decision:
-        report = reading.report
+    def _decide(self, reading: _Reading) -> Decision:
+        report, prediction = reading.text.report, reading.topic
+        location, signals, responsibility = reading.location, reading.signals, reading.responsibility
         topic = self.taxonomy[prediction.label]
         affair = sum(
             score
@@ -246,7 +237,7 @@ class Router:
         )
         confidence = self.bundle.policy.calibrated(affair)
         chosen = self.office_names.judge(report.chosen_agency, responsibility) if report.chosen_agency else None
-        action, reasons = self._act(reading, confidence, location, signals, responsibility, chosen)
+        action, reasons = self._act(reading, confidence, chosen)
         offices = () if action == "out_of_scope" else responsibility.offices
         codes = {reason.code for reason in reasons}
         return Decision(
@@ -280,7 +271,7 @@ class Router:
                 PersonalData(kind=f.kind, span=(f.start - report.text_offset, f.end - report.text_offset))
                 for f in self.masker.find(report.reading)
             ),
-            language=reading.language,
+            language=self.wordlist.language(reading.text.tokens),
             bundle=self.bundle.id,
             taxonomy=self.taxonomy.version,
             notes=location.notes,
@@ -290,12 +281,10 @@ class Router:
         self,
         reading: _Reading,
         confidence: float,
-        location: Location,
-        signals: SignalReading,
-        responsibility: Responsibility,
         chosen: ChosenAgency | None,
     ) -> tuple[str, tuple[Reason, ...]]:
         """The action and why. What cannot be acted on comes first, then what a person must see, then acting alone."""
+        location, signals, responsibility = reading.location, reading.signals, reading.responsibility
         if "isi" in signals.missing:
             return "incomplete", (self.wording.reason("text_empty"),)
         if signals.out_of_scope.value:

@@ -74,17 +74,12 @@ class LexicalFeatures:
 
     def counts(self, texts: Sequence[Tokens]) -> csr_matrix:
         """Counts of columns, shape (len(texts), width)."""
-        columns: list[Ids] = []
-        values: list[NDArray[np.float32]] = []
-        starts = np.zeros(len(texts) + 1, dtype=np.int64)
-        for row, tokens in enumerate(texts):
-            unique, count = np.unique(self.ids(tokens), return_counts=True)
-            columns.append(unique)
-            values.append(count.astype(np.float32))
-            starts[row + 1] = starts[row] + len(unique)
-        data = np.concatenate(values) if values else np.empty(0, dtype=np.float32)
-        indices = np.concatenate(columns) if columns else np.empty(0, dtype=np.int32)
-        return csr_matrix((data, indices, starts), shape=(len(texts), self.width))
+        columns = [self.ids(tokens) for tokens in texts]
+        starts = np.concatenate([[0], np.cumsum([len(ids) for ids in columns], dtype=np.int64)])
+        indices = np.concatenate([np.empty(0, dtype=np.int32), *columns])
+        matrix = csr_matrix((np.ones(len(indices), dtype=np.float32), indices, starts), shape=(len(texts), self.width))
+        matrix.sum_duplicates()
+        return matrix
 
     def weigh(self, counts: csr_matrix, idf: NDArray[np.float32]) -> csr_matrix:
         """TF-IDF with each half of the columns scaled to length 1; `idf` has shape (width,)."""

@@ -49,16 +49,22 @@ class LexicalModel:
 
     def predict(self, texts: Sequence[Tokens], head: str) -> list[Prediction]:
         """One prediction a text, in order."""
+        return self._predict(self.matrix(texts), head) if texts else []
+
+    def predict_all(self, texts: Sequence[Tokens]) -> list[dict[str, Prediction]]:
+        """The predictions of every head, one mapping a text, in order; features are computed once."""
         if not texts:
             return []
+        matrix = self.matrix(texts)
+        columns = [[(head, p) for p in self._predict(matrix, head)] for head in self.heads]
+        return [dict(row) for row in zip(*columns, strict=True)]
+
+    def _predict(self, matrix: csr_matrix, head: str) -> list[Prediction]:
         chosen = self.heads[head]
-        probabilities = softmax(chosen.sharpness * self.margins(self.matrix(texts), head))
+        probabilities = softmax(chosen.sharpness * self.margins(matrix, head))
         order = np.argsort(-probabilities, axis=1, kind="stable")
         return [
-            Prediction(
-                labels=tuple(chosen.labels[k] for k in ranked),
-                scores=tuple(row[ranked].tolist()),
-            )
+            Prediction(labels=tuple(chosen.labels[k] for k in ranked), scores=tuple(row[ranked].tolist()))
             for ranked, row in zip(order, probabilities, strict=True)
         ]
 

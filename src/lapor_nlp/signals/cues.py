@@ -109,7 +109,7 @@ class Cues:
 def _expand(phrase: str, macros: Mapping[str, str]) -> list[str]:
     """The phrases that a cell stands for: macros put in, and choices of several words (`ular|king_kobra`) apart."""
     slots = []
-    for part in re.sub(r"@([a-z]+)", lambda match: macros[match.group(1)], phrase).split():
+    for part in re.sub(r"@(\w+)", lambda match: macros[match.group(1)], phrase).split():
         choices = part.split("|")
         single = "|".join(choice for choice in choices if "_" not in choice)
         slots.append([single] * bool(single) + [choice.replace("_", " ") for choice in choices if "_" in choice])

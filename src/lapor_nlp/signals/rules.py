@@ -14,7 +14,8 @@ from lapor_nlp.tables import read_table
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Rule:
-    """One row of rules.csv: `cues` must all stand within `within` words of the first (None: anywhere)."""
+    """One row of rules.csv: `cues` must all stand within `within` words of the first (None: anywhere), and none of
+    `absent` may, in the same stretch."""
 
     question: str
     id: str
@@ -53,7 +54,7 @@ class Rule:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sum:
-    """What the rules of one question add up to; `group` is that of the strongest rule for a yes."""
+    """What the rules of one question add up to; `group` is that of the strongest rule, up to a slash."""
 
     total: float
     evidence: tuple[Evidence, ...]

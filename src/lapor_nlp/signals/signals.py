@@ -19,18 +19,24 @@ OUT_OF_SCOPE = "out_of_scope"
 
 _LENGTHS = {"sangat_pendek": 3, "pendek": 12, "singkat": 25}
 _LONG = 60
-DOCUMENT_CUES = frozenset((*_LENGTHS, "panjang", "banyak_publik", "tanpa_urusan", "kosong", "sapaan", "ngawur", "asing"))
-"""Cues about a report as a whole, which stand beside those of the tables: at most 3, 12, 25 words; more than 60; four
-or more words of public matters; neither public matter nor complaint; no word at all; only greetings and words that say nothing; letters at random; words of another language or script."""
+_MANY = 4
+DOCUMENT_CUES = frozenset(
+    (*_LENGTHS, "panjang", "banyak_publik", "tanpa_urusan", "kosong", "sapaan", "ngawur", "asing")
+)
+"""Cues about a report as a whole, beside those of the tables: at most 3, 12, 25 words; more than 60; four or more words
+of public matters; neither public matter nor complaint; no word at all; only greetings and words that say
+nothing; letters at random; words of another language or script."""
 
 _PUBLIC = "publik"
 _TROUBLE = "masalah"
 _FOREIGN = "asing_kata"
 _NOISE = "o_ngawur_kata"
 _COURTEOUS = ("function", "pronoun", "greeting", "place", "time")
-_PLACE_WORDS = frozenset("di ke dari ring neng ning nang ka d kota kabupaten kab kec kecamatan kel desa provinsi".split())
-_IMPLAUSIBLE = -3.35
-_RESCUE = 3.0
+_PREPOSITIONS = frozenset(("di", "ke", "dari", "d", "ring", "neng", "ning", "nang", "ka"))
+_PLACE_KINDS = frozenset(("kota", "kabupaten", "kab", "kec", "kecamatan", "kel", "desa", "provinsi"))
+_PLACE_WORDS = _PREPOSITIONS | _PLACE_KINDS
+_IMPLAUSIBLE = -3.35  # Letters.score of a word below which it is taken for noise
+_RESCUE = 3.0  # what an urgent report, or one about abuse of office, takes off out_of_scope
 
 
 class Signals:
@@ -124,7 +130,7 @@ class Signals:
         names = [name for name, longest in _LENGTHS.items() if len(tokens) <= longest]
         if len(tokens) > _LONG:
             names.append("panjang")
-        if len({span.first for span in found.get(_PUBLIC, ())}) >= 4:
+        if len({span.first for span in found.get(_PUBLIC, ())}) >= _MANY:
             names.append("banyak_publik")
         if len(content) >= 2 and _PUBLIC not in found and _TROUBLE not in found:
             names.append("tanpa_urusan")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta
 
+from lapor_nlp.blend import Blend, log_odds
 from lapor_nlp.classifier.lexical import softmax
+from lapor_nlp.classifier.prediction import Prediction
 
 
 def fit_sharpness(
@@ -86,3 +89,46 @@ def fit_odds(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> tupl
 
     slope, intercept = minimize(loss, x0=np.array([1.0, 0.0]), method="Nelder-Mead").x
     return float(slope), float(intercept)
+
+
+def fit_flag_blend(
+    by_rules: Sequence[float], by_words: Sequence[float], truth: NDArray[np.bool_], *, positive: float = 1.0
+) -> Blend:
+    """A blend for a yes/no question from scores of rules and head, each in [0, 1], on texts the head did not see.
+
+    The weights make the log loss least; the bias then puts 0.5 where F1 is best. A true yes counts `positive` times,
+    for traffic in which it is that much more common than here.
+    """
+    odds = np.array([[log_odds(r), log_odds(w)] for r, w in zip(by_rules, by_words, strict=True)])
+    importance = np.where(truth, positive, 1.0)
+
+    def loss(parameters: NDArray[np.floating]) -> float:
+        margin = np.where(truth, 1.0, -1.0) * (odds @ parameters[:2] + parameters[2])
+        return float((importance * np.logaddexp(0.0, -margin)).mean() + 0.002 * (parameters[:2] ** 2).sum())
+
+    start = np.array([0.5, 0.5, 0.0])
+    rules, words, bias = minimize(loss, x0=start, bounds=[(0, 5), (0, 5), (None, None)], method="L-BFGS-B").x
+    score = odds @ np.array([rules, words]) + bias
+    order = np.argsort(-score)
+    hits = np.cumsum(np.where(truth[order], positive, 0.0))
+    f1 = 2 * hits / (hits + np.cumsum(np.where(truth[order], 0.0, 1.0)) + positive * truth.sum())
+    best = int(np.argmax(f1))
+    following = score[order[min(best + 1, len(order) - 1)]]
+    return Blend(rules=float(rules), words=float(words), bias=float(bias - (score[order[best]] + following) / 2))
+
+
+def fit_kind_blend(by_rules: Sequence[str], by_words: Sequence[Prediction], truth: Sequence[str]) -> Blend:
+    """A blend for the kind from the rules' label and the head's prediction, which did not see the texts."""
+    labels = sorted(set(truth))
+    log_words = np.array(
+        [[math.log(max(dict(zip(p.labels, p.scores, strict=True))[k], 1e-4)) for k in labels] for p in by_words]
+    )
+    chosen = np.array([[float(k == r) for k in labels] for r in by_rules])
+    target = np.array([labels.index(t) for t in truth])
+
+    def loss(parameters: NDArray[np.floating]) -> float:
+        probabilities = softmax(parameters[0] * chosen + parameters[1] * log_words)
+        return float(-np.log(np.clip(probabilities[np.arange(len(target)), target], 1e-9, 1)).mean())
+
+    rules, words = minimize(loss, x0=np.array([1.0, 1.0]), method="Nelder-Mead").x
+    return Blend(rules=float(rules), words=float(words))

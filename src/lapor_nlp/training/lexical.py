@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -26,8 +26,8 @@ class LexicalConfig:
     """How a head is fitted.
 
     `strength` is the inverse regularisation of the one-against-rest linear SVM; a label's rows weigh
-    (rows / (labels * rows of the label)) ** `balance`; `kept` is how many of the largest weights a head keeps (all
-    when None); `fewest` the least number of texts a feature must occur in.
+    (rows / (labels * rows of the label)) ** `balance`; `kept` is how many of the largest weights a head keeps for each
+    label, on average (all when None); `fewest` the least number of texts a feature must occur in.
     """
 
     features: FeatureSettings = field(default_factory=FeatureSettings)
@@ -40,23 +40,31 @@ class LexicalConfig:
 
 def fit_lexical(
     texts: Sequence[Tokens],
-    labels: Sequence[str],
+    labels: Mapping[str, Sequence[str | None]],
     config: LexicalConfig,
     *,
     weights: Sequence[float] | None = None,
-    head: str = "topic",
 ) -> LexicalModel:
-    """Fit one head on labelled texts; its sharpness is 1 until it is calibrated.
+    """Fit a head for each key of `labels`; their sharpness is 1 until it is calibrated.
 
-    `weights` are weights of rows. Raises TrainingDataError when there are fewer than two labels.
+    Each value holds one label a text, None where it is not known; `weights` are weights of texts. Raises
+    TrainingDataError when a head has fewer than two labels.
     """
     features = LexicalFeatures(config.features)
     counts = features.counts(texts)
     idf = inverse_document_frequency(counts, config.fewest)
     matrix = features.weigh(counts, idf)
     matrix.eliminate_zeros()
-    fitted = fit_head(matrix, labels, config, weights=weights)
-    return LexicalModel(settings=config.features, idf=idf, heads={head: fitted})
+    heads = {}
+    for name, column in labels.items():
+        known = [i for i, label in enumerate(column) if label is not None]
+        heads[name] = fit_head(
+            matrix[known],
+            [label for label in column if label is not None],
+            config,
+            weights=None if weights is None else [weights[i] for i in known],
+        )
+    return LexicalModel(settings=config.features, idf=idf, heads=heads)
 
 
 def fit_head(
@@ -77,7 +85,7 @@ def fit_head(
         coef, bias = np.vstack([-coef, coef]), np.concatenate([-bias, bias])
     return Head(
         labels=tuple(str(label) for label in svm.classes_),
-        weights=thin(coef.T, config.kept),
+        weights=thin(coef.T, None if config.kept is None else config.kept * len(counts)),
         bias=bias.astype(np.float32),
         sharpness=1.0,
     )

@@ -24,7 +24,7 @@ def model() -> LexicalModel:
     texts = [*ROAD, *WATER, *WASTE]
     labels = ["jalan"] * 4 + ["air"] * 4 + ["sampah"] * 4
     config = LexicalConfig(features=FeatureSettings(bits=12), fewest=1, strength=1.0)
-    return fit_lexical([tokens(t) for t in texts], labels, config)
+    return fit_lexical([tokens(t) for t in texts], {"topic": labels}, config)
 
 
 def test_columns_stay_inside_the_width() -> None:

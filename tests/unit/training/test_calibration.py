@@ -75,4 +75,4 @@ def test_equal_scores_are_taken_together() -> None:
 
 def test_one_label_cannot_be_learnt() -> None:
     with pytest.raises(TrainingDataError, match="at least two labels"):
-        fit_lexical([_tokens("air mati"), _tokens("air keruh")], ["air", "air"], LexicalConfig())
+        fit_lexical([_tokens("air mati"), _tokens("air keruh")], {"topic": ["air", "air"]}, LexicalConfig())
