@@ -2,9 +2,9 @@
 
     python training/lexical_2026_11.py COMPLAINTS --out models/lexical-2026.11
 
-COMPLAINTS is a folder with surabaya_train.jsonl, surabaya_dev.jsonl and lapor_2017_national.jsonl; the reports written
-for this project stand in training/seeds. Trained on surabaya_train, the national rows, the seeds and the descriptions of
-the topics; calibrated on surabaya_dev and on out-of-fold predictions for national rows and seeds. Takes about four
+COMPLAINTS is a folder with surabaya_train.jsonl, surabaya_dev.jsonl and lapor_2017_national.jsonl; the reports
+written for this project stand in training/seeds. Trained on surabaya_train, the national rows, the seeds and the names
+of the topics; calibrated on surabaya_dev and on out-of-fold predictions for national rows and seeds. Takes about three
 minutes on two cores.
 """
 

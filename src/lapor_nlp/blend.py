@@ -51,7 +51,7 @@ class Blend:
 def blend_signals(
     reading: SignalReading, predictions: Mapping[str, Prediction], blends: Mapping[str, Blend]
 ) -> SignalReading:
-    """The reading with each answer blended for which the model has a head and weights; the rest stays the rules' own."""
+    """The reading with each answer blended that the model has a head and weights for; the rest stays the rules' own."""
     flags = {
         name: _blend_flag(flag, predictions[name], blends[name]) if name in blends and name in predictions else flag
         for name, flag in (
