@@ -24,10 +24,11 @@ from lapor_nlp.agencies.fit import same_office
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, required=True)
+    parser.add_argument("--bundle", type=Path)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     cases = read_jsonl(arguments.cases)
-    router = Router.load()
+    router = Router.load(arguments.bundle)
     decisions = [router.route(Report(id=c["id"], text=c["text"], latitude=c["lat"], longitude=c["lon"])) for c in cases]
     result = score(cases, decisions)
     result["rival_by_name"] = rival(cases, router)

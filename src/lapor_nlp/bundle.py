@@ -35,6 +35,7 @@ from lapor_nlp.errors import BundleError
 FORMAT = 1
 """Version of the folder's layout that this release writes; it reads this and every earlier one."""
 
+_DEFAULT = "lexical-2026.11"
 _MANIFEST = "manifest.json"
 _WEIGHTS = "lexical.safetensors"
 _TOP = 127
@@ -65,10 +66,10 @@ def default_folder() -> Path:
     if inside.is_dir():
         return inside
     models = Path(__file__).parents[2] / "models"
-    found = sorted(p for p in models.glob("*") if (p / _MANIFEST).is_file()) if models.is_dir() else []
-    if not found:
+    found = models / _DEFAULT
+    if not (found / _MANIFEST).is_file():
         raise BundleError(inside, "no model comes with this installation; pass a folder: Router.load('models/NAME')")
-    return found[-1]
+    return found
 
 
 def save_bundle(bundle: Bundle, folder: Path, *, card: str | None = None) -> str:
@@ -114,6 +115,8 @@ def save_bundle(bundle: Bundle, folder: Path, *, card: str | None = None) -> str
 def load_bundle(folder: Path | str | None = None) -> Bundle:
     """Read and check a bundle folder; the packaged one by default.
 
+    The hashes find damage and edits by accident; they are no signature.
+
     Raises BundleError naming the file that is missing, damaged, changed since it was written, or too new.
     """
     folder = default_folder() if folder is None else Path(folder)
@@ -130,7 +133,7 @@ def load_bundle(folder: Path | str | None = None) -> Bundle:
         model = _model(manifest, tensors)
         policy = Policy(**manifest["policy"])
         blends = {name: Blend(**weights) for name, weights in manifest["blends"].items()}
-    except (SafetensorError, KeyError, TypeError, ValueError, IndexError) as error:
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise BundleError(weights, f"does not fit the manifest: {error}") from error
     return Bundle(
         name=str(manifest["name"]),
@@ -151,20 +154,24 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(path, "is not there, so this is no model folder; check the path")
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BundleError(path, f"cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
+    if not isinstance(manifest, dict):
         raise BundleError(path, "is not a model manifest")
-    if manifest["format"] > FORMAT:
-        raise BundleError(
-            path, f"has format {manifest['format']}, this release reads up to {FORMAT}: upgrade lapor-nlp"
-        )
+    number = manifest.get("format")
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise BundleError(path, "is not a model manifest")
+    if number > FORMAT:
+        raise BundleError(path, f"has format {number}, this release reads up to {FORMAT}: upgrade lapor-nlp")
     needed = ("name", "version", "taxonomy", "features", "heads", "policy", "blends", "files", "sha256")
     absent = [key for key in needed if key not in manifest]
     if absent:
         raise BundleError(path, f"lacks {', '.join(absent)}")
     if manifest["sha256"] != _fingerprint(manifest):
         raise BundleError(path, "was changed after it was written (its own sha256 differs); copy the folder again")
+    objects = ("features", "heads", "policy", "blends", "files")
+    if not all(isinstance(manifest[key], dict) for key in objects) or "topic" not in manifest["heads"]:
+        raise BundleError(path, f"must hold objects under {', '.join(objects)} and a head topic")
     if _WEIGHTS not in manifest["files"] or any(Path(name).name != name for name in manifest["files"]):
         raise BundleError(path, f"must list {_WEIGHTS} and only plain file names")
     return manifest
@@ -192,9 +199,13 @@ def _model(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> 
     width = 1 << settings.bits
     if tensors["idf"].shape != (width,):
         raise ValueError(f"idf has shape {tensors['idf'].shape}, expected ({width},)")
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ValueError("some weights are not finite numbers")
     heads = {}
     for name, about in manifest["heads"].items():
-        labels = tuple(about["labels"])
+        labels = tuple(str(label) for label in about["labels"])
+        if len(set(labels)) != len(labels):
+            raise ValueError(f"the head {name} has a label twice")
         indices = tensors[f"{name}.indices"].astype(np.int32)
         lengths = tensors[f"{name}.lengths"].astype(np.int64)
         scale, bias = tensors[f"{name}.scale"], tensors[f"{name}.bias"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +14,15 @@ from typing import Annotated, Any
 import typer
 
 from lapor_nlp.batch.readers import read_file, read_stream
-from lapor_nlp.console import show_decision, show_explanation, show_line, show_topics
+from lapor_nlp.console import printable, show_decision, show_explanation, show_line, show_topics
 from lapor_nlp.decision import Failure
 from lapor_nlp.errors import LaporError, ReadError, ReportError
 from lapor_nlp.report import Report
 from lapor_nlp.router import Router
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
+
+_FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
+_LONGEST_PATH = 255
 
 app = typer.Typer(
     add_completion=False,
@@ -29,6 +35,7 @@ Source = Annotated[str, typer.Argument(help="A report in quotes, a file (.jsonl,
 Model = Annotated[Path | None, typer.Option("--bundle", help="Model folder instead of the packaged one.")]
 TaxonomyFolder = Annotated[Path | None, typer.Option("--taxonomy", help="Folder of your own topics.")]
 AgencyFolder = Annotated[Path | None, typer.Option("--agencies", help="Folder of your own offices and rules.")]
+NamesFile = Annotated[Path | None, typer.Option("--names", help="Table of local office names laid over ours.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for each report.")]
 Latitude = Annotated[float | None, typer.Option("--lat", help="Latitude in degrees.")]
 Longitude = Annotated[float | None, typer.Option("--lon", help="Longitude in degrees.")]
@@ -47,6 +54,7 @@ def route(
     bundle: Model = None,
     taxonomy: TaxonomyFolder = None,
     agencies: AgencyFolder = None,
+    names: NamesFile = None,
     form: Annotated[str | None, typer.Option("--format", help="jsonl, csv, tsv or txt, if not by the suffix.")] = None,
 ) -> None:
     """Route one report, or each of a file.
@@ -54,7 +62,11 @@ def route(
     Exit code 0: all routed; 1: some rows could not be read (each has an error in its place); 2: nothing could be done.
     """
     rows = _rows(source, form)
-    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies)
+    if rows is not None and any(value is not None for value in (lat, lon, kabkota, agency)):
+        raise ReportError(
+            "options", "--lat, --lon, --kabkota and --agency are for a single report; use columns in a file"
+        )
+    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies, agency_names=names)
     if rows is None:
         report = _single(source, lat, lon, kabkota, agency)
         decision = router.route(report)
@@ -64,7 +76,7 @@ def route(
             show_decision(decision, router.mask(report.reading).text)
         return
     failed = 0
-    for result in router.route_many(rows):
+    for result in router.route_many(rows, chunk=1 if source == "-" else 256):
         failed += isinstance(result, Failure)
         if as_json:
             _print_json(result.to_dict())
@@ -85,9 +97,10 @@ def explain(
     bundle: Model = None,
     taxonomy: TaxonomyFolder = None,
     agencies: AgencyFolder = None,
+    names: NamesFile = None,
 ) -> None:
     """Show what moved a decision: the words, the places, the rule."""
-    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies)
+    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies, agency_names=names)
     report = _single(source, lat, lon, kabkota, agency)
     show_explanation(router.explain(report), report, router.mask(report.reading))
 
@@ -130,25 +143,30 @@ def model(bundle: Model = None) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of the library become one line on stderr and exit code 2."""
+    """Entry point: errors of the library become one line on stderr and exit code 2; a closed pipe ends quietly."""
+    if hasattr(signal, "SIGPIPE"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         app()
     except LaporError as error:
-        typer.echo(f"lapor-nlp: {error}", err=True)
+        typer.echo(f"lapor-nlp: {printable(str(error))}", err=True)
         sys.exit(2)
-    except BrokenPipeError:
-        sys.stderr.close()
-        sys.exit(0)
 
 
 def _rows(source: str, form: str | None) -> Iterator[Any] | None:
     """Rows to route one by one, or None when `source` is itself a report."""
     if source == "-":
         return read_stream(sys.stdin.buffer, form=form)
-    looks_like_file = len(source) < 1000 and "\n" not in source and "\x00" not in source
-    if looks_like_file and Path(source).is_file():
+    if len(source) > _LONGEST_PATH or "\n" in source or "\x00" in source:
+        return None
+    if os.path.isfile(source):
         return read_file(Path(source), form)
-    if looks_like_file and " " not in source.strip() and source.lower().endswith((".jsonl", ".csv", ".tsv", ".txt")):
+    if os.path.isdir(source):
+        raise ReadError("is a folder; name a file", path=source)
+    if source.lower().endswith(_FILES):
         raise ReadError("there is no such file", path=source)
     return None
 
@@ -161,3 +179,4 @@ def _single(text: str, lat: float | None, lon: float | None, kabkota: str | None
 
 def _print_json(value: Any) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    sys.stdout.flush()

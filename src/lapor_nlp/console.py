@@ -20,6 +20,14 @@ _ACTIONS = {
 }
 
 
+_CONTROLS = dict.fromkeys((*range(9), *range(11, 32), *range(127, 160)), " ")
+
+
+def printable(text: str) -> str:
+    """A text without the control characters that a terminal would obey; line breaks and tabs stay."""
+    return text.translate(_CONTROLS)
+
+
 def show_decision(decision: Decision, masked: str) -> None:
     """One decision as a small table; `masked` is the report without personal data."""
     console = Console(highlight=False)
@@ -34,7 +42,7 @@ def show_explanation(explanation: Explanation, report: Report, masked: Masked) -
 
     def quote(start: int, end: int) -> str:
         first, last = masked.masked_span(start, end)
-        return masked.text[first:last]
+        return printable(masked.text[first:last])
 
     words = Table(title="Kata yang menentukan topik", title_justify="left", box=None, show_header=False)
     for word in explanation.words:
@@ -72,7 +80,7 @@ def show_line(result: Decision | Failure) -> None:
     else:
         office = result.agency.name if result.agency else "-"
         cells = [result.id, result.action, result.topic.code, office, f"{result.confidence:.2f}"]
-    print("\t".join(" ".join(cell.split()) for cell in cells))
+    print("\t".join(" ".join(printable(cell).split()) for cell in cells), flush=True)
 
 
 def show_topics(taxonomy: Taxonomy) -> None:
@@ -89,7 +97,7 @@ def _table(decision: Decision, masked: str) -> Table:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("Laporan", Text(masked if len(masked) <= 400 else masked[:400] + " ..."))
+    table.add_row("Laporan", Text(printable(masked if len(masked) <= 400 else masked[:400] + " ...")))
     label, style = _ACTIONS[decision.action]
     table.add_row("Tindakan", Text(label, style=style))
     for reason in decision.reasons:
@@ -105,7 +113,9 @@ def _table(decision: Decision, masked: str) -> Table:
     for office in decision.agency_alternatives:
         table.add_row("  atau", Text(_office(office)))
     if decision.chosen_agency:
-        table.add_row("Pilihan pelapor", Text(f"{decision.chosen_agency.given}: {decision.chosen_agency.verdict}"))
+        table.add_row(
+            "Pilihan pelapor", Text(printable(f"{decision.chosen_agency.given}: {decision.chosen_agency.verdict}"))
+        )
     flags = [name for name in ("urgent", "pengawasan") if getattr(decision, name)]
     table.add_row("Jenis", Text(", ".join([decision.kind, *flags])))
     for question in decision.questions:

@@ -9,8 +9,6 @@ from typing import Any
 
 _SMALLEST = 1e-6
 
-ACTIONS = ("auto", "review", "incomplete", "out_of_scope")
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reason:
@@ -43,6 +41,12 @@ class Policy:
     intercept: float = 0.0
     place: float = 0.8
     review_pengawasan: bool = True
+
+    def __post_init__(self) -> None:
+        numbers = [self.risk, self.assurance, self.slope, self.intercept, self.place]
+        numbers += [] if self.act_alone is None else [self.act_alone]
+        if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+            raise ValueError("a policy must hold finite numbers")
 
     def calibrated(self, raw: float) -> float:
         """The calibrated confidence of a raw probability; rises with it."""
@@ -174,7 +178,7 @@ class Decision:
         return self.regions[0] if self.regions else None
 
     def to_dict(self) -> dict[str, Any]:
-        """The stable JSON form, as `lapor-nlp route --json`, batch output and server print it."""
+        """The stable JSON form, as `lapor-nlp route --json` prints it."""
         return {
             "id": self.id,
             "action": self.action,

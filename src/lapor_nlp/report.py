@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
+from numbers import Integral, Real
 from typing import Any
 
 from lapor_nlp.errors import ReportError
@@ -61,8 +62,8 @@ class Report:
     """
 
     id: str
-    text: str
-    title: str | None = None
+    text: str = field(repr=False)
+    title: str | None = field(default=None, repr=False)
     time: datetime | None = None
     latitude: float | None = None
     longitude: float | None = None
@@ -70,7 +71,7 @@ class Report:
     kabkota: str | None = None
     kecamatan: str | None = None
     desa: str | None = None
-    chosen_agency: str | None = None
+    chosen_agency: str | None = field(default=None, repr=False)
     confidential: bool = False
     anonymous: bool = False
 
@@ -111,8 +112,8 @@ class Report:
 
         Accepts the field names above and those of the national platform (`isi`, `judul`, `instansi_tujuan`,
         `rahasia`, `lat`, `lon`, ...); empty strings, null and NaN count as absent; ISO 8601 times, numbers and
-        yes/no words in strings are parsed; other columns are ignored. Where two columns mean the same field,
-        the first that is not empty counts.
+        yes/no words in strings are parsed; a title may stand without a text; other columns are ignored. Where two
+        columns mean the same field, the first that is not empty counts.
 
         Raises ReportError with the field's name.
         """
@@ -120,10 +121,11 @@ class Report:
             raise ReportError("row", f"must be an object with fields, not {type(row).__name__}")
         values: dict[str, Any] = {}
         for key, value in row.items():
-            name = str(key).strip().lower().replace(" ", "_")
-            name = _ALIASES.get(name, name)
-            if name in _FIELDS and name not in values and not _is_absent(value):
+            name = field_of(key)
+            if name is not None and name not in values and not _is_absent(value):
                 values[name] = value
+        if "title" in values:
+            values.setdefault("text", "")
         for name in ("id", "text"):
             if name not in values:
                 raise ReportError(name, f"is missing or empty; each report needs the fields id and text{_got(row)}")
@@ -134,12 +136,30 @@ class Report:
                 values[name] = _parse_flag(name, value)
             elif name == "time":
                 values[name] = _parse_time(value)
-            elif name in ("id", "provinsi", "kabkota", "kecamatan", "desa") and isinstance(value, int | float):
-                values[name] = str(value) if not isinstance(value, bool) else value
+            elif name in ("id", "provinsi", "kabkota", "kecamatan", "desa") and isinstance(value, Integral):
+                values[name] = value if isinstance(value, bool) else str(value)
         return cls(**values)
 
 
 _FIELDS = frozenset(f.name for f in fields(Report))
+
+
+def field_of(column: object) -> str | None:
+    """The field that a column of a table or a key of JSON means, or None.
+
+    field_of("Isi Laporan") -> "text"
+    """
+    name = str(column).strip().lower().replace(" ", "_")
+    name = _ALIASES.get(name, name)
+    return name if name in _FIELDS else None
+
+
+def given_id(row: Mapping[str, Any]) -> str | None:
+    """The id of a row that may be unusable otherwise, at most 100 characters, safe to print."""
+    for key, value in row.items():
+        if field_of(key) == "id" and not _is_absent(value):
+            return str(value)[:100].encode("utf-8", "replace").decode()
+    return None
 
 
 def _check_string(name: str, value: object, longest: int) -> None:
@@ -154,12 +174,12 @@ def _check_string(name: str, value: object, longest: int) -> None:
 
 
 def _check_degrees(name: str, value: object, limit: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, Real):
         raise ReportError(name, f"must be a number of degrees, not {type(value).__name__}")
-    if not math.isfinite(value):
+    if not math.isfinite(degrees := float(value)):
         raise ReportError(name, "is not a finite number; leave the coordinates out when they are unknown")
-    if abs(value) > limit:
-        raise ReportError(name, f"is {value}; degrees run from -{limit} to {limit} (are lat and lon swapped?)")
+    if abs(degrees) > limit:
+        raise ReportError(name, f"is out of range; degrees run from -{limit} to {limit} (are lat and lon swapped?)")
 
 
 def _is_absent(value: Any) -> bool:
@@ -169,8 +189,9 @@ def _is_absent(value: Any) -> bool:
 
 
 def _got(row: Mapping[str, Any]) -> str:
-    names = [str(key)[:40] for key in list(row)[:12]]
-    return f" (this row has: {', '.join(names)})" if names else " (this row is empty)"
+    """Which known fields a row has. Unknown keys are counted, not named: they may hold anything."""
+    known = sorted({name for name in map(field_of, row) if name is not None})
+    return f" (this row has {len(row)} columns; known among them: {', '.join(known) or 'none'})"
 
 
 def _parse_degrees(name: str, value: Any) -> Any:

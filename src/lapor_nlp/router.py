@@ -31,7 +31,7 @@ from lapor_nlp.decision import (
 from lapor_nlp.errors import BundleError, LaporError
 from lapor_nlp.place import Location, Place
 from lapor_nlp.regions.locator import Locator
-from lapor_nlp.report import Report
+from lapor_nlp.report import Report, given_id
 from lapor_nlp.signals import reading as signals_reading
 from lapor_nlp.signals.reading import SignalReading
 from lapor_nlp.signals.signals import Signals
@@ -50,7 +50,11 @@ _CHUNK = 256
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Explanation:
-    """A decision with what moved it. `text` is masked; spans of `words` and evidence count in the report's text."""
+    """A decision with what moved it.
+
+    `text` is the masked reading (title, line break, text). The spans of `words`, of the location's and of the
+    responsibility's evidence count in `Report.reading`; those of the decision in `Report.text`.
+    """
 
     decision: Decision
     text: str
@@ -118,25 +122,27 @@ class Router:
         cls,
         bundle: Path | str | None = None,
         *,
-        taxonomy: Path | None = None,
-        agencies: Path | None = None,
-        agency_names: Path | None = None,
+        taxonomy: Path | str | None = None,
+        agencies: Path | str | None = None,
+        agency_names: Path | str | None = None,
     ) -> Router:
         """Build a router from a model folder and tables; whatever is not given is the packaged one.
 
         `taxonomy` and `agencies` are a deployment's own folders, `agency_names` a table of local office names laid
         over the packaged one. Raises BundleError or DataFileError naming the file at fault.
         """
+        offices = None if agencies is None else Path(agencies)
+        names = None if agency_names is None else Path(agency_names)
         return cls(
             bundle=load_bundle(bundle),
-            taxonomy=Taxonomy.load(taxonomy),
+            taxonomy=Taxonomy.load(None if taxonomy is None else Path(taxonomy)),
             locator=Locator.load(),
-            directory=Directory.load(agencies, names=agency_names),
+            directory=Directory.load(offices, names=names),
             signals=Signals.load(),
             wordlist=Wordlist.load(),
             masker=Masker.load(),
             wording=Wording.load(),
-            office_names=OfficeNames.load(agencies, names=agency_names),
+            office_names=OfficeNames.load(offices, names=names),
         )
 
     def route(self, report: Report) -> Decision:
@@ -149,17 +155,24 @@ class Router:
         """Decide a stream: one result for each row, in order, whatever the size of `chunk`.
 
         A row may be a Report, a mapping of fields, or an error that a reader met in its place. A row that cannot be
-        used, or whose id came before in the same stream, gives a Failure; the rest goes on.
+        used, or whose id came before in the same stream, gives a Failure; the rest goes on. When the source itself
+        raises, the rows that came before are decided first. At most `chunk` rows are read ahead.
         """
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1, not {chunk}")
+        return self._stream(reports, chunk)
+
+    def _stream(
+        self, reports: Iterable[Report | Mapping[str, Any] | LaporError], chunk: int
+    ) -> Iterator[Decision | Failure]:
         seen: set[str] = set()
-        rows = iter(reports)
-        while part := list(islice(rows, chunk)):
+        for part, error in _chunks(reports, chunk):
             checked = [_check(row, seen) for row in part]
             decisions = iter(self._decide_all([row for row in checked if isinstance(row, Report)]))
             for row in checked:
                 yield row if isinstance(row, Failure) else next(decisions)
+            if error is not None:
+                raise error
 
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
@@ -236,10 +249,14 @@ class Router:
             if self.taxonomy[code].urusan == topic.urusan
         )
         confidence = self.bundle.policy.calibrated(affair)
-        chosen = self.office_names.judge(report.chosen_agency, responsibility) if report.chosen_agency else None
+        chosen = (
+            self.office_names.judge(self.masker.mask(report.chosen_agency).text, responsibility)
+            if report.chosen_agency
+            else None
+        )
         action, reasons = self._act(reading, confidence, chosen)
-        offices = () if action == "out_of_scope" else responsibility.offices
         codes = {reason.code for reason in reasons}
+        offices = () if codes & {"out_of_scope", "text_empty"} else responsibility.offices
         return Decision(
             id=report.id,
             action=action,
@@ -297,7 +314,7 @@ class Router:
         doubts = []
         if policy.act_alone is None:
             doubts.append("not_calibrated")
-        elif confidence < policy.act_alone:
+        elif not confidence >= policy.act_alone:  # so that no number that is none acts alone
             doubts.append("topic_uncertain")
         if REGION_AMBIGUOUS in responsibility.reasons:
             doubts.append("region_ambiguous")
@@ -329,14 +346,28 @@ class Router:
         return tuple(dict.fromkeys(questions))
 
 
+def _chunks(rows: Iterable[Any], size: int) -> Iterator[tuple[list[Any], Exception | None]]:
+    """Lists of at most `size` rows; the last one comes with the error that ended the source, if one did."""
+    source = iter(rows)
+    while True:
+        part: list[Any] = []
+        try:
+            part.extend(islice(source, size))
+        except Exception as error:  # noqa: BLE001  (raised again by the caller, after the rows that came before)
+            yield part, error
+            return
+        if not part:
+            return
+        yield part, None
+
+
 def _check(row: Report | Mapping[str, Any] | LaporError, seen: set[str]) -> Report | Failure:
     if isinstance(row, LaporError):
         return Failure(id=None, code=row.code, text=str(row))
     try:
         report = row if isinstance(row, Report) else Report.from_mapping(row)
     except LaporError as error:
-        given = row.get("id") if isinstance(row, Mapping) else None
-        return Failure(id=None if given is None else str(given)[:100], code=error.code, text=str(error))
+        return Failure(id=given_id(row) if isinstance(row, Mapping) else None, code=error.code, text=str(error))
     if report.id in seen:
         return Failure(
             id=report.id,

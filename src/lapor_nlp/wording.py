@@ -29,6 +29,10 @@ class Wording:
         for line, row in read_table(path, ("code", "text", "question")):
             if row["code"] in texts:
                 raise DataFileError(path, f"the code {row['code']!r} stands twice", line=line)
+            try:
+                row["text"].format(confidence="")
+            except (KeyError, IndexError, ValueError) as error:
+                raise DataFileError(path, "the text may hold {confidence} and no other braces", line=line) from error
             texts[row["code"]] = row["text"]
             if row["question"]:
                 questions[row["code"]] = row["question"]

@@ -95,3 +95,46 @@ def test_errors_are_one_line_and_code_two(tmp_path: Path) -> None:
         assert message.startswith("lapor-nlp: ")
         assert "\n" not in message
         assert "Traceback" not in message
+
+
+def test_a_long_report_is_no_file_name() -> None:
+    for length in (300, 900, 3000):
+        text = ("Lampu jalan mati di Sleman, gelap sekali. " * 100)[:length]
+        done = run("route", text, "--json")
+        assert done.returncode == 0
+        assert lines(done.stdout)[0]["topic"]["code"] == "penerangan-jalan"  # type: ignore[index]
+
+
+def test_what_looks_like_a_file_but_is_none(tmp_path: Path) -> None:
+    for source in (str(tmp_path), "Laporan Maret.csv", "hilang.ndjson", "hilang.json"):
+        done = run("route", source)
+        assert done.returncode == 2
+        assert done.stderr.startswith(b"lapor-nlp: ")
+
+
+def test_options_of_one_report_do_not_go_with_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Air mati\n")
+    done = run("route", str(tmp_path / "a.txt"), "--kabkota", "Sleman")
+    assert done.returncode == 2
+    assert b"use columns" in done.stderr
+
+
+def test_broken_characters_do_not_stop_a_stream() -> None:
+    rows = b'{"id": "\\ud800", "text": "Air mati"}\n{"id": "2", "text": "Air PDAM mati di Kota Padang"}\n'
+    for options in ((), ("--json",)):
+        done = run("route", "-", *options, stdin=rows)
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == 2
+
+
+def test_terminal_commands_in_a_report_are_not_passed_on() -> None:
+    done = run("route", "Lampu \x1b]0;judul\x07 jalan mati di Sleman \x1b[2J")
+    assert b"\x1b" not in done.stdout
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("Air PDAM mati di Kota Padang\n" * 3000)
+    command = f"{sys.executable} -m lapor_nlp route {tmp_path / 'a.txt'} --json | head -1"
+    done = subprocess.run(command, shell=True, capture_output=True, timeout=120)
+    assert len(done.stdout.splitlines()) == 1
+    assert b"Traceback" not in done.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lapor_nlp import BundleError, Decision, Failure, ReadError, Report, Router
+from lapor_nlp.decision import Policy
 
 LAMP = "Lampu jalan mati di Jl Kaliurang km 5, Sleman"
 
@@ -205,7 +207,43 @@ def test_a_stream_is_read_as_it_is_consumed(router: Router) -> None:
 
 def test_chunk_must_be_positive(router: Router) -> None:
     with pytest.raises(ValueError, match="at least 1"):
-        list(router.route_many([], chunk=0))
+        router.route_many([], chunk=0)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 256])
+def test_rows_before_a_failing_source_are_decided(router: Router, chunk: int) -> None:
+    def source() -> Iterator[dict[str, str]]:
+        yield {"id": "1", "text": LAMP}
+        yield {"id": "2", "text": LAMP}
+        yield {"id": "3", "text": LAMP}
+        raise ConnectionError("database went away")
+
+    results = []
+    with pytest.raises(ConnectionError):
+        results.extend(_collect(router.route_many(source(), chunk=chunk), results))
+    assert [r.id for r in results] == ["1", "2", "3"]
+
+
+def _collect(stream: Iterator[Decision | Failure], into: list[Decision | Failure]) -> list[Decision | Failure]:
+    for result in stream:
+        into.append(result)
+    return []
+
+
+def test_an_empty_report_names_no_office(router: Router) -> None:
+    for text in ("", "🙏🙏", "123"):
+        assert decide(router, text).agency is None
+
+
+def test_a_confidence_that_is_no_number_never_acts_alone(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Policy, "calibrated", lambda self, raw: float("nan"))
+    assert decide(router, LAMP).action == "review"
+
+
+def test_the_chosen_agency_is_masked(router: Router) -> None:
+    decision = decide(router, LAMP, chosen_agency="Pak Budi Santoso 0812-0000-1234")
+    assert decision.chosen_agency is not None
+    assert "0812" not in decision.chosen_agency.given
 
 
 WORDS = "jalan rusak di Sleman Badung Padang mati air sampah lurah tolong kapan Kota Kab. Tangerang 16"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lapor_nlp.errors import LaporError, ReportError
-from lapor_nlp.report import MAX_TEXT, Report
+from lapor_nlp.report import MAX_TEXT, Report, given_id
 
 
 def test_reading_puts_the_title_first() -> None:
@@ -131,4 +131,42 @@ def test_any_row_gives_a_report_or_a_clear_error(row: dict[str, object]) -> None
     except LaporError:
         return
     assert report.id.strip()
-    assert report.text.strip()
+    assert report.reading.strip()
+
+
+def test_an_error_never_repeats_what_a_row_holds() -> None:
+    for row in (
+        {"081200001234": "x", "Budi Santoso": "y"},
+        {"id": "1", "text": "Air mati", "lat": "81234567890", "lon": "1"},
+        {"id": "1", "text": "Air mati", "rahasia": "Budi Santoso"},
+    ):
+        with pytest.raises(ReportError) as caught:
+            Report.from_mapping(row)
+        assert not any(secret in str(caught.value) for secret in ("0812", "8123", "Budi"))
+
+
+def test_a_report_in_a_log_shows_no_text() -> None:
+    report = Report(id="1", text="NIK 3404071212900001", title="Budi", chosen_agency="Pak Budi")
+    assert "Budi" not in repr(report)
+    assert "3404" not in repr(report)
+
+
+def test_a_title_may_stand_alone() -> None:
+    report = Report.from_mapping({"id": "1", "judul": "Lampu mati di Sleman", "isi": ""})
+    assert (report.text, report.title) == ("", "Lampu mati di Sleman")
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    numpy = pytest.importorskip("numpy")
+    report = Report.from_mapping(
+        {"id": numpy.int64(7), "text": "Air mati", "lat": numpy.float32(-7.5), "lon": numpy.float64(110.0)}
+    )
+    assert (report.id, report.latitude) == ("7", -7.5)
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [({"tracking_id": "L-1"}, "L-1"), ({"ID": 5}, "5"), ({"id": math.nan}, None), ({"id": "\ud800"}, "?"), ({}, None)],
+)
+def test_the_id_of_a_bad_row(row: dict[str, object], expected: str | None) -> None:
+    assert given_id(row) == expected

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import deque
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from lapor_nlp.errors import ReadError
+from lapor_nlp.report import field_of, given_id
 from lapor_nlp.text.clean import is_binary_like
 
 MAX_LINE = 2_000_000
 """Longest line that is read, in bytes. A longer one gives an error in its place."""
 
 FORMATS = ("jsonl", "csv", "tsv", "txt")
+
+MAX_RECORD = 500
+"""Most lines that one record of a table may take."""
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".tsv": "tsv", ".txt": "txt"}
 
@@ -24,9 +29,8 @@ Row = Mapping[str, Any] | ReadError
 def read_file(path: Path, form: str | None = None) -> Iterator[Row]:
     """Rows of a file: JSON lines, CSV or TSV with a header, or text with one report a line.
 
-    `form` is one of FORMATS; by default the suffix tells, else the first line. Rows of text, and others without an
-    id, get the line number as id. Raises ReadError when the file cannot be opened or its
-    header does not do.
+    `form` is one of FORMATS; by default the suffix tells, else the first line. Rows without an id get the number of
+    their line as id. Raises ReadError when the file cannot be opened or its header does not do.
     """
     try:
         file = path.open("rb")
@@ -42,8 +46,7 @@ def read_stream(stream: BinaryIO, *, name: str = "-", form: str | None = None) -
     first = next(lines, None)
     if first is None:
         return
-    if form is None:
-        form = "jsonl" if isinstance(first[1], str) and first[1].lstrip().startswith("{") else "txt"
+    form = form or _guess(first[1], name)
     if form not in FORMATS:
         raise ReadError(f"has an unknown format {form!r}; use one of {', '.join(FORMATS)}", path=name)
     chained = _chain(first, lines)
@@ -88,6 +91,21 @@ def _lines(stream: BinaryIO, name: str) -> Iterator[_Line]:
             )
 
 
+def _guess(first: str | ReadError, name: str) -> str:
+    """The format by the first line."""
+    if isinstance(first, ReadError):
+        return "txt"
+    if first.lstrip().startswith("{"):
+        return "jsonl"
+    if first.lstrip().startswith("["):
+        raise ReadError("holds a JSON list; write one object a line (jq -c '.[]')", path=name, line=1)
+    for form, delimiter in (("csv", ","), ("tsv", "\t")):
+        cells = [field_of(cell) for cell in first.split(delimiter)]
+        if len(cells) > 1 and ("text" in cells or "title" in cells):
+            return form
+    return "txt"
+
+
 def _json_rows(lines: Iterator[_Line], name: str) -> Iterator[Row]:
     for number, line in lines:
         if isinstance(line, ReadError):
@@ -97,11 +115,11 @@ def _json_rows(lines: Iterator[_Line], name: str) -> Iterator[Row]:
             continue
         try:
             row = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             yield ReadError(f"is not a JSON object: {error}", path=name, line=number)
             continue
         if isinstance(row, Mapping):
-            yield row
+            yield _with_id(row, number)
         else:
             yield ReadError(f"is not a JSON object but a {type(row).__name__}", path=name, line=number)
 
@@ -119,41 +137,67 @@ def _text_rows(lines: Iterator[_Line]) -> Iterator[Row]:
 
 def _table_rows(lines: Iterator[_Line], name: str, delimiter: str) -> Iterator[Row]:
     csv.field_size_limit(MAX_LINE)
-    bad: list[ReadError] = []
-
-    def readable() -> Iterator[str]:
-        for _, line in lines:
-            if isinstance(line, ReadError):
-                bad.append(line)
-            else:
-                yield line + "\n"
-
-    table = csv.reader(readable(), delimiter=delimiter, strict=True)
     header: list[str] | None = None
-    while True:
-        try:
-            cells = next(table, None)
-        except csv.Error as error:
-            yield ReadError(f"is broken near here: {error}", path=name, line=table.line_num)
-            continue
-        while bad:
-            yield bad.pop(0)
-        if cells is None:
-            return
+    for number, cells in _records(lines, name, delimiter):
         if header is None:
-            header = [cell.strip() for cell in cells]
-            known = {cell.lower() for cell in header}
-            if not known & {"text", "isi", "isi_laporan", "isi laporan", "laporan"}:
-                found = ", ".join(header)[:200]
-                raise ReadError(f"has no column text or isi; its header is: {found}", path=name, line=1)
+            if isinstance(cells, ReadError):
+                raise cells
+            header = _header(cells, name, number)
+        elif isinstance(cells, ReadError):
+            yield cells
+        elif len(cells) != len(header):
+            shape = f"has {len(cells)} cells where the header has {len(header)}; is a quote missing?"
+            yield ReadError(shape, path=name, line=number)
+        elif any(cell.strip() for cell in cells):
+            yield _with_id(dict(zip(header, cells, strict=True)), number)
+
+
+def _header(cells: list[str], name: str, number: int) -> list[str]:
+    header = [cell.strip() for cell in cells]
+    if not {"text", "title"} & {field_of(cell) for cell in header}:
+        hint = "; is it parted by semicolons? save it with commas" if len(header) == 1 and ";" in header[0] else ""
+        message = f"has {len(header)} columns in its header, and none is text, isi or judul{hint}"
+        raise ReadError(message, path=name, line=number)
+    return header
+
+
+def _records(lines: Iterator[_Line], name: str, delimiter: str) -> Iterator[tuple[int, list[str] | ReadError]]:
+    """Records of a table with the number of their first line.
+
+    A record goes on while a quote is open, over at most MAX_RECORD lines. When it then does not make sense, its first
+    line alone is an error, and the lines after it are read anew, so that one lost quote costs one row.
+    """
+    waiting: deque[_Line] = deque()
+    while True:
+        line = waiting.popleft() if waiting else next(lines, None)
+        if line is None:
+            return
+        number, text = line
+        if isinstance(text, ReadError):
+            yield number, text
             continue
-        if not any(cells):
-            continue
-        if len(cells) != len(header):
-            yield ReadError(
-                f"has {len(cells)} cells where the header has {len(header)}; is a quote missing?",
-                path=name,
-                line=table.line_num,
-            )
-            continue
-        yield dict(zip(header, cells, strict=True))
+        parts = [text]
+        quotes = text.count('"')
+        taken: list[_Line] = []
+        while quotes % 2 and len(taken) < MAX_RECORD:
+            following = waiting.popleft() if waiting else next(lines, None)
+            if following is None:
+                break
+            taken.append(following)
+            if isinstance(following[1], ReadError):
+                break
+            parts.append(following[1])
+            quotes += following[1].count('"')
+        try:
+            rows = list(csv.reader(["\n".join(parts)], delimiter=delimiter, strict=True)) if quotes % 2 == 0 else []
+        except csv.Error:
+            rows = []
+        if len(rows) == 1:
+            yield number, rows[0]
+        elif text.strip():
+            yield number, ReadError("has a broken quote; the row is left out", path=name, line=number)
+            waiting.extendleft(reversed(taken))
+
+
+def _with_id(row: Mapping[str, Any], number: int) -> Mapping[str, Any]:
+    return row if given_id(row) is not None else {**row, "id": str(number)}

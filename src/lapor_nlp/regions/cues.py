@@ -44,7 +44,9 @@ NEVER = Tricky("never")
 
 
 class Cues:
-    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv`, `deciders.csv` and `common_words.txt`."""
+    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv`, `deciders.csv`, `foreign_names.csv` and
+    `common_words.txt`.
+    """
 
     def __init__(
         self,
@@ -53,8 +55,14 @@ class Cues:
         tricky: dict[str, Tricky],
         common: frozenset[str],
         deciders: dict[str, list[Decider]],
+        foreign: frozenset[str],
     ) -> None:
         self._deciders = deciders
+        self.foreign = foreign
+        self.foreign_heads: dict[str, int] = {}
+        for name in foreign:
+            head = name.split(" ", 1)[0]
+            self.foreign_heads[head] = max(self.foreign_heads.get(head, 0), name.count(" ") + 1)
         self.contexts = contexts
         self.roles = roles
         self.tricky = tricky
@@ -101,7 +109,8 @@ class Cues:
             phrase = tuple(row["phrase"].split())
             unless = frozenset(filter(None, row["unless"].split("|")))
             deciders.setdefault(phrase[0], []).append(Decider(phrase, row["kind"], unless))
-        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"), deciders)
+        foreign = frozenset(row["name"].lower() for _, row in read_table(folder / "foreign_names.csv", ("name",)))
+        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"), deciders, foreign)
 
     def decide(self, forms: tuple[str, ...]) -> str:
         """ "kabupaten" or "kota" when the words point to one of two twins ("pak bupati", "ini masih wilayah kota")."""

@@ -13,7 +13,7 @@ from lapor_nlp.regions.gazetteer import Gazetteer
 from lapor_nlp.regions.mention import Mention
 from lapor_nlp.regions.names import NameIndex, key
 from lapor_nlp.regions.outlines import Outlines
-from lapor_nlp.regions.reader import Reader, Words
+from lapor_nlp.regions.reader import WEAK_ROLES, Reader, Words
 from lapor_nlp.regions.weigh import CREDIBLE, Candidate, candidates
 
 _GIVEN = 0.98
@@ -21,6 +21,12 @@ _PIN = 0.95
 _PIN_AT_BORDER = 0.87
 _TOLD = 0.5
 """How sure the text must be before it can disagree with a pin or a field."""
+_FIRM = 0.4
+"""How much a name must say to be more than the home of who addresses a province."""
+
+_BESIDE_OFFICE = 0.5
+"""What is left of the confidence of a place that the province addressed does not hold, or not firmly."""
+
 _BARE_WORD = re.compile(r"^(?:provinsi|propinsi|prov|kabupaten|kab|kecamatan|kec|desa|kelurahan|kel)\b\.?\s*", re.I)
 
 
@@ -84,6 +90,8 @@ class Locator:
         if not found:
             return Location(places=self._provinces(mentions, given), notes=tuple(notes))
         places = [self._place(candidate) for candidate in found]
+        if not pin and not given:
+            places = self._addressed(places, mentions, found)
         if pin or given:
             inside = {place.province for place in places}
             told = [m for m in mentions if m.weight >= _TOLD and not inside & {m.province, *(a[:2] for a in m.around)}]
@@ -93,6 +101,25 @@ class Locator:
             highest = places[0].confidence
             places = [replace(place, confidence=min(place.confidence, highest)) for place in places]
         return Location(places=tuple(places), notes=tuple(notes))
+
+    def _addressed(self, places: list[Place], mentions: list[Mention], found: list[Candidate]) -> list[Place]:
+        """The province whose government is addressed stands first, unless a firm place lies in it or elsewhere."""
+        offices = [m for m in mentions if m.role == "type_prov_office" and m.weight > 0]
+        if len({m.province for m in offices}) != 1:
+            return places
+        inside = (offices[0].province, *offices[0].around)
+        firm = {
+            c.code
+            for c in found
+            for m in c.mentions
+            if m not in offices and m.weight >= _FIRM and m.role not in WEAK_ROLES and m.reads(c.code)
+        }
+        if any(code.startswith(inside) for code in firm):
+            return sorted(places, key=lambda p: not (p.code in firm and p.code.startswith(inside)))
+        province = self._provinces(offices, [])
+        highest = min((p.confidence for p in province), default=1.0)
+        weak = [replace(p, confidence=round(min(p.confidence, highest) * _BESIDE_OFFICE, 3)) for p in places]
+        return [*province, *(p for p in weak if p.confidence >= CREDIBLE)]
 
     def _candidates(self, line: Words, mentions: list[Mention], outside: list[Mention], decide: str) -> list[Candidate]:
         found = candidates([*mentions, *outside], decide)
@@ -282,7 +309,15 @@ def _finer(candidate: Candidate) -> tuple[str | None, str | None]:
     kecamatan: dict[str, float] = {}
     desa: dict[str, float] = {}
     for mention in candidate.mentions:
-        if mention.source == "text" and mention.role in ("origin", "from", "destination", "context", "comparison"):
+        if mention.source == "text" and mention.role in (
+            "origin",
+            "from",
+            "destination",
+            "context",
+            "comparison",
+            "background",
+            "road_end",
+        ):
             continue
         factor = 0.3 if mention.source == "pin" else 1.5 if mention.source == "given" else 1.0
         finer = {(r[1], r[2]) for r in mention.readings if r[0] == candidate.code}

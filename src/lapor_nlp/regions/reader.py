@@ -25,10 +25,27 @@ _OR_PROVINCE = 0.75
 """The name of a kota that is also that of its province ("Jambi")."""
 
 _SUPPORTED = frozenset(("locative", "people", "agency", "agency_kec", "station", "school", "hospital", "campus"))
-_WEAK_ROLES = frozenset(
+WEAK_ROLES = frozenset(
     ("origin", "from", "destination", "negation", "comparison", "context", "club", "food", "train", "route", "business")
-)
-_PLACE_ROLES = _SUPPORTED | {"passing", "destination", "from", "origin", "beach", "market", "negation", "comparison"}
+) | {"background", "living", "road_end"}
+_PLACE_ROLES = _SUPPORTED | {
+    "living",
+    "background",
+    "passing",
+    "destination",
+    "from",
+    "origin",
+    "beach",
+    "market",
+    "negation",
+    "comparison",
+}
+_MIGRANTS = frozenset(("perantau", "perantauan", "diaspora", "paguyuban"))
+_ROADS = frozenset(("route", "street", "street_raya"))
+_SECTION_WORDS = frozenset(("ruas", "segmen", "seksi", "bagian"))
+_SECTION_NEAR = 5
+"""How many words may stand between the ends of a road and the section that is meant."""
+
 _FAR_DESA = 8
 """A desa name that occurs in more kabupaten/kota than this says nothing by itself."""
 
@@ -43,6 +60,8 @@ class Words:
         count = len(capitals)
         self.mixed = count > 0 and 0 < sum(capitals) <= 0.7 * count
         self.capitals = capitals
+        self.abroad: set[int] = set()
+        """Words that name a place abroad."""
 
     def __len__(self) -> int:
         return len(self.forms)
@@ -82,19 +101,57 @@ class Reader:
         mentions: list[Mention] = []
         heads, types = self._names.heads, self._cues.type_heads
         forms, at, count = line.forms, 0, len(line.forms)
+        foreign = self._cues.foreign_heads
         while at < count:
             word = forms[at]
             found = self._typed(line, at) if word in types else None
             if found is None and word in heads:
                 found = self._bare(line, at, mentions)
+            if word in foreign and (found is None or not found.typed):
+                last = self._abroad(line, at)
+                if last >= at and (found is None or found.last <= last):
+                    line.abroad.update(range(at, last + 1))
+                    _leave_country(line, at, mentions)
+                    at = last + 1
+                    continue
             if found is None:
                 at += 1
                 continue
             if found.level != "none":
                 mentions.append(found)
             at = found.last + 1
+        self._read_sections(line, mentions)
         _weaken_pairs(line, mentions, self._cues.roles["route"])
         return line, mentions
+
+    def _abroad(self, line: Words, at: int) -> int:
+        """The last word of the longest name of a place abroad that starts at word `at`; `at - 1` for none."""
+        for width in range(min(self._cues.foreign_heads[line.forms[at]], len(line) - at), 0, -1):
+            if line.joined(at, width) in self._cues.foreign:
+                return at + width - 1
+        return at - 1
+
+    def _read_sections(self, line: Words, mentions: list[Mention]) -> None:
+        """ "tol Semarang Solo ruas Ungaran", "jalan Palembang-Jambi di Betung": the section counts, not the ends."""
+        end, locative = self._cues.roles["road_end"], self._cues.roles["locative"]
+        for number, section in enumerate(mentions[1:], 1):
+            before = line.forms[section.first - 1]
+            if section.typed or (section.role != "locative" and before not in _SECTION_WORDS):
+                continue
+            ends = _road_ends(line, mentions[:number])
+            if not ends or section.first - ends[-1].last > _SECTION_NEAR:
+                continue
+            between = line.text[ends[-1].end : section.start]
+            if any(c in between for c in ".!?;\n"):
+                continue
+            if section.role != "locative":
+                level = section.level
+                weight = locative.kabkota if level in ("kabkota", "provinsi", "area") else locative.kecamatan
+                section.weight = max(section.weight, weight * (_PART if level == "part" else 1.0))
+                section.role = "locative"
+            for mention in ends:
+                mention.weight = min(mention.weight, end.kabkota)
+                mention.role = "road_end"
 
     def villages(self, line: Words, taken: list[Mention], kabkota: set[str]) -> list[Mention]:
         """Names of desa in the words that no other mention uses, as far as they lie in one of `kabkota`."""
@@ -112,7 +169,7 @@ class Reader:
             if not mine or not _free(used, at, width, mine, taken):
                 continue
             role = self._role_before(line, at)
-            if role.name in _WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
+            if role.name in WEAK_ROLES or role.name in ("street", "person", "river", "campus"):
                 continue
             if name in self._cues.common:
                 named = role.name in ("locative", "people", "type_hamlet", "type_desa")
@@ -127,6 +184,8 @@ class Reader:
         index, forms = self._names.desa, line.forms
         last = len(forms) - 1
         for at, word in enumerate(forms):
+            if at in line.abroad:
+                continue
             if at < last:
                 two = f"{word} {forms[at + 1]}"
                 if at + 1 < last:
@@ -143,7 +202,7 @@ class Reader:
         found: list[Mention] = []
         index, common = self._names.desa, self._cues.common
         for at in range(1, len(line)):
-            if line.forms[at - 1] not in self._cues.last_words:
+            if line.forms[at - 1] not in self._cues.last_words or at in line.abroad:
                 continue
             for width in (3, 2, 1):
                 if at + width > len(line):
@@ -187,7 +246,7 @@ class Reader:
                     found.weight = 0.0
                     found.latent = ()
                     found.role = "negation"
-                elif role.further and before.name in _WEAK_ROLES | {"street", "campus"}:
+                elif role.further and before.name in WEAK_ROLES | {"street", "campus"}:
                     found.weight = min(found.weight, before.kabkota)
                     found.role = before.name
                 else:
@@ -220,7 +279,7 @@ class Reader:
 
     def _lookup(self, line: Words, first: int, width: int, name: str, role_name: str) -> Mention | None:
         role = self._cues.roles[role_name]
-        if role_name == "type_provinsi":
+        if role_name in ("type_provinsi", "type_prov_office"):
             code = self._names.province.get(name)
             if code is None:
                 return None
@@ -418,7 +477,7 @@ class Reader:
             if word not in self._cues.last_words:
                 break
             name = None
-            for width in (3, 2, 1):
+            for width in (4, 3, 2, 1):
                 if width <= at:
                     name = contexts.get(" ".join(line.forms[at - width : at]))
                     if name is not None:
@@ -426,9 +485,27 @@ class Reader:
             if name is None:
                 break
             if name != "skip":
-                return roles[name]
+                role = roles[name]
+                if (
+                    role.further
+                    and not name.startswith("type_")
+                    and self._role_before(line, at - width).name == "background"
+                ):
+                    return roles["background"]
+                if name == "locative" and self._lives_there(line, at - width):
+                    return roles["living"]
+                return role
             at -= width
         return roles["none"]
+
+    def _lives_there(self, line: Words, at: int) -> bool:
+        """Whether "perantau" and one or two words stand before word `at`: "perantau Minang di Batam"."""
+        for back in (2, 3):
+            if at < back or not _close(line.gap(at - back + 1)):
+                return False
+            if line.forms[at - back] in _MIGRANTS:
+                return all(_close(line.gap(k)) for k in range(at - back + 1, at + 1))
+        return False
 
 
 def _mention(
@@ -555,6 +632,28 @@ def _long_enough(name: str, capital: bool, role: Role) -> bool:
     if length == 4:
         return capital or role.name in _PLACE_ROLES
     return capital and role.name in _PLACE_ROLES
+
+
+def _leave_country(line: Words, at: int, mentions: list[Mention]) -> None:
+    """Drop the kecamatan right before a name abroad: "Pulau Pinang, Malaysia"."""
+    if not mentions or mentions[-1].last != at - 1 or line.gap(at).strip() not in ("", ",", "("):
+        return
+    if mentions[-1].level == "kecamatan" and not mentions[-1].typed:
+        dropped = mentions.pop()
+        line.abroad.update(range(dropped.first, dropped.last + 1))
+
+
+def _road_ends(line: Words, before: list[Mention]) -> list[Mention]:
+    """The last mentions of `before` when they are the two ends of a road, or the one name of a road."""
+    last = before[-1]
+    if last.role in _ROADS and not last.typed:
+        if len(before) > 1 and before[-2].role in _ROADS and before[-2].last == last.first - 1:
+            return [before[-2], last]
+        return [last] if last.role == "route" else []
+    if len(before) < 2 or last.typed or before[-2].role not in _ROADS:
+        return []
+    joined = line.text[before[-2].end : last.start].strip()
+    return [before[-2], last] if joined in ("", "-", "–", "—", "ke", "menuju", "arah") else []
 
 
 def _weaken_pairs(line: Words, mentions: list[Mention], route: Role) -> None:

@@ -115,6 +115,8 @@ def parse_migrations(path: Path, data: Any) -> tuple[Migration, ...]:
     for item in data:
         if not isinstance(item, Mapping) or not {"from", "to", "changes"} <= set(item):
             raise DataFileError(path, 'each migration needs "from", "to" and "changes"')
+        if not isinstance(item["changes"], list):
+            raise DataFileError(path, '"changes" must be a list')
         changes = tuple(_parse_change(path, change) for change in item["changes"])
         olds = [old for change in changes for old in change.old]
         twice = sorted({old for old in olds if olds.count(old) > 1})
@@ -136,7 +138,10 @@ _SHAPES = {
 def _parse_change(path: Path, item: Any) -> Change:
     if not isinstance(item, Mapping) or item.get("op") not in _OPERATIONS:
         raise DataFileError(path, f'each change needs an "op": one of {", ".join(_OPERATIONS)}')
-    old, new = tuple(item.get("old", ())), tuple(item.get("new", ()))
+    sides = [item.get(side, []) for side in ("old", "new")]
+    if not all(isinstance(side, list) and all(isinstance(code, str) for code in side) for side in sides):
+        raise DataFileError(path, '"old" and "new" must be lists of topic codes')
+    old, new = tuple(sides[0]), tuple(sides[1])
     if not _SHAPES[item["op"]](len(old), len(new)):
         raise DataFileError(path, f"a {item['op']} cannot go from {len(old)} to {len(new)} codes")
     return Change(operation=item["op"], old=old, new=new, why=str(item.get("why", "")))

@@ -43,7 +43,7 @@ class Taxonomy:
         if not isinstance(about, Mapping) or not all(isinstance(about.get(k), str) for k in ("name", "version")):
             raise DataFileError(folder / "version.json", 'needs the texts "name" and "version"')
         official = folder / "kategori.json"
-        tree = _read_json(official)["categories"] if official.is_file() else None
+        tree = _read_tree(official) if official.is_file() else None
         topics = tuple(_read_topics(folder / "topics.csv", tree))
         file = folder / "migrations.json"
         migrations = parse_migrations(file, _read_json(file)) if file.is_file() else ()
@@ -92,8 +92,16 @@ def load_labels(source: str | Path) -> dict[str, str | None]:
 def _read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataFileError(path, f"cannot be read: {error}") from error
+
+
+def _read_tree(path: Path) -> Mapping[str, list[str]]:
+    data = _read_json(path)
+    tree = data.get("categories") if isinstance(data, Mapping) else None
+    if not isinstance(tree, Mapping) or not all(isinstance(below, list) for below in tree.values()):
+        raise DataFileError(path, 'needs an object "categories" with a list of names for each top category')
+    return tree
 
 
 def _read_topics(path: Path, tree: Mapping[str, list[str]] | None) -> Iterator[Topic]:

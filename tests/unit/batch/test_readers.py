@@ -70,7 +70,7 @@ def test_binary_data_is_not_text() -> None:
 
 
 def test_a_csv_without_a_text_column() -> None:
-    with pytest.raises(ReadError, match="no column text or isi; its header is: a, b"):
+    with pytest.raises(ReadError, match="2 columns in its header, and none is text"):
         rows("a,b\n1,2\n", "csv")
 
 
@@ -91,3 +91,55 @@ def test_the_suffix_tells_the_format(tmp_path: Path) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(ReadError, match=r"none\.csv: cannot be opened"):
         list(read_file(tmp_path / "none.csv"))
+
+
+def test_a_header_is_never_repeated_in_a_message() -> None:
+    with pytest.raises(ReadError) as caught:
+        rows("1,NIK 3404071212900001 Budi\n", "csv")
+    assert "Budi" not in str(caught.value)
+
+
+def test_semicolons_are_pointed_out() -> None:
+    with pytest.raises(ReadError, match="semicolons"):
+        rows("id;isi\n1;Air\n", "csv")
+
+
+def test_a_header_in_another_encoding_is_the_error() -> None:
+    with pytest.raises(ReadError, match="not UTF-8"):
+        rows(b"id,text,caf\xe9\n1,Air,x\n", "csv")
+
+
+def test_one_lost_quote_costs_one_row() -> None:
+    data = 'id,text\n1,Air\n2,"kutip putus\n3,Got\n4,Jalan\n5,"air" mati\n6,"Sampah, bau"\n'
+    found = rows(data, "csv")
+    shown = [row.line if isinstance(row, ReadError) else row["id"] for row in found]  # type: ignore[index]
+    assert shown == ["1", 3, "3", "4", 6, "6"]
+
+
+def test_a_lost_quote_at_the_end_costs_one_row() -> None:
+    found = rows('id,text\n1,"Air\n2,Got\n', "csv")
+    assert [isinstance(row, ReadError) for row in found] == [True, False]
+
+
+def test_rows_without_an_id_get_their_line() -> None:
+    assert rows("isi,kota\nAir,Solo\nGot,Solo\n", "csv") == [
+        {"isi": "Air", "kota": "Solo", "id": "2"},
+        {"isi": "Got", "kota": "Solo", "id": "3"},
+    ]
+    assert rows('{"text": "Air"}') == [{"text": "Air", "id": "1"}]
+
+
+def test_a_pipe_of_csv_is_recognised() -> None:
+    assert rows("id,isi\n1,Air\n") == [{"id": "1", "isi": "Air"}]
+    assert rows("id\tisi\n1\tAir\n") == [{"id": "1", "isi": "Air"}]
+    assert rows("Air mati, isi ulang galon\n") == [{"id": "1", "text": "Air mati, isi ulang galon"}]
+
+
+def test_a_json_list_is_refused() -> None:
+    with pytest.raises(ReadError, match="one object a line"):
+        rows('[{"id": "1", "text": "Air"}]')
+
+
+def test_a_number_too_long_for_python_is_an_error_in_its_place() -> None:
+    found = rows('{"id": ' + "9" * 5000 + ', "text": "Air"}\n{"id": "2", "text": "Got"}\n')
+    assert [isinstance(row, ReadError) for row in found] == [True, False]

@@ -59,6 +59,8 @@ def test_a_circle_of_versions_ends() -> None:
         ({"op": "retire", "old": [], "new": []}, "cannot go"),
         ({"op": "erase", "old": ["a"]}, "one of"),
         ("rename", "one of"),
+        ({"op": "rename", "old": "ab", "new": ["c"]}, "lists of topic codes"),
+        ({"op": "rename", "old": 1, "new": ["c"]}, "lists of topic codes"),
     ],
 )
 def test_wrong_changes_are_refused(change: object, message: str) -> None:
@@ -70,3 +72,8 @@ def test_a_code_changes_only_once_in_a_step() -> None:
     changes = [{"op": "rename", "old": ["a"], "new": ["b"]}, {"op": "retire", "old": ["a"]}]
     with pytest.raises(DataFileError, match="changed twice"):
         parse_migrations(FILE, [{"from": "1", "to": "2", "changes": changes}])
+
+
+def test_changes_must_be_a_list() -> None:
+    with pytest.raises(DataFileError, match="must be a list"):
+        parse_migrations(FILE, [{"from": "1", "to": "2", "changes": None}])

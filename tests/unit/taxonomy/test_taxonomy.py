@@ -21,7 +21,7 @@ def write(folder: Path, topics: str, **files: object) -> Path:
 
 def test_the_packaged_taxonomy() -> None:
     taxonomy = Taxonomy.load()
-    assert 80 <= len(taxonomy) <= 160
+    assert 80 <= len(taxonomy) <= 165
     topic = taxonomy["jalan-rusak"]
     assert topic.kategori == ("PEKERJAAN UMUM DAN PENATAAN RUANG", "INFRASTRUKTUR JALAN", "JALAN BERLUBANG")
     assert topic.category == "PEKERJAAN UMUM DAN PENATAAN RUANG"
@@ -77,3 +77,13 @@ def test_a_migration_must_lead_to_known_topics(tmp_path: Path) -> None:
     steps = [{"from": "1", "to": "2", "changes": [{"op": "rename", "old": ["parit"], "new": ["selokan"]}]}]
     with pytest.raises(DataFileError, match="selokan"):
         Taxonomy.load(write(tmp_path, HEADER + "got,Got,A,air,wajib,\n", migrations=steps))
+
+
+@pytest.mark.parametrize("tree", [{}, [], {"categories": []}, {"categories": {"AIR": "GOT"}}])
+def test_an_official_list_of_another_shape_is_refused(tmp_path: Path, tree: object) -> None:
+    with pytest.raises(DataFileError, match=r"kategori\.json"):
+        Taxonomy.load(write(tmp_path, HEADER + "got,Got,AIR > GOT,air,wajib,\n", kategori=tree))
+
+
+def test_a_table_saved_with_a_byte_order_mark(tmp_path: Path) -> None:
+    assert len(Taxonomy.load(write(tmp_path, "\ufeff" + HEADER + "got,Got,A,air,wajib,\n"))) == 1
