@@ -46,8 +46,6 @@ WEIGHTS = {"surabaya": 1.0, "nasional": 2.0, "seed": 3.0, "taksonomi": 3.0}
 QUESTIONS = ("topic", KIND, *FLAGS)
 FOLDS = 5
 RISK, ASSURANCE = 0.05, 0.95
-POSITIVE = 3.0
-"""How much more common urgent reports and allegations are among those where it matters than among the seeds."""
 
 Margins = dict[str, NDArray[np.float32]]
 
@@ -169,8 +167,7 @@ def calibrate_signals(
         sharp[flag] = fit_sharpness(unseen[flag], [labels.index(YES if yes else NO) for yes in truth])
         words = softmax(sharp[flag] * unseen[flag])[:, labels.index(YES)]
         rules = [getattr(reading, flag).score for reading in by_rules]
-        positive = 1.0 if flag == "out_of_scope" else POSITIVE
-        blends[flag] = fit_flag_blend(rules, words.tolist(), truth, positive=positive)
+        blends[flag] = fit_flag_blend(rules, words.tolist(), truth)
         said = np.array([blends[flag].flag(r, float(w)) >= 0.5 for r, w in zip(rules, words, strict=True)])
         figures[flag] = {**precision_recall(said, truth), "rules": precision_recall(np.array(rules) >= 0.5, truth)}
     here = [i for i, row in enumerate(rows) if KIND in row.labels]

@@ -86,6 +86,8 @@ def save_bundle(bundle: Bundle, folder: Path, *, card: str | None = None) -> str
         save_file(_tensors(bundle.model), staging / _WEIGHTS)
         if card is not None:
             (staging / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+        for path in staging.iterdir():
+            path.chmod(0o644)
         files = {p.name: _describe(p) for p in sorted(staging.iterdir())}
         manifest: dict[str, Any] = {
             "format": FORMAT,

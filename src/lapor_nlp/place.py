@@ -40,8 +40,9 @@ class Place:
 class Location:
     """All candidates, best first, and codes of what seemed odd.
 
-    `notes` may hold `text_and_pin_disagree`, `text_and_given_disagree`, `given_and_pin_disagree`,
-    `pin_outside_indonesia`, `given_region_unknown`.
+    `notes` may hold `given_fields_disagree` (the fields of the form contradict one another),
+    `text_and_given_disagree`, `text_and_pin_disagree`, `given_and_pin_disagree`, `pin_outside_indonesia` and
+    `given_region_unknown`.
     """
 
     places: tuple[Place, ...] = ()

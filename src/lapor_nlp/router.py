@@ -133,16 +133,23 @@ class Router:
         """
         offices = None if agencies is None else Path(agencies)
         names = None if agency_names is None else Path(agency_names)
+        topics = Taxonomy.load(None if taxonomy is None else Path(taxonomy))
+        locator = Locator.load()
+        directory = Directory.load(offices, names=names)
+        if offices is not None:
+            directory.check({topic.code: topic.urusan for topic in topics}, locator.gazetteer)
+        elif names is not None:
+            directory.catalogue.check(locator.gazetteer)
         return cls(
             bundle=load_bundle(bundle),
-            taxonomy=Taxonomy.load(None if taxonomy is None else Path(taxonomy)),
-            locator=Locator.load(),
-            directory=Directory.load(offices, names=names),
+            taxonomy=topics,
+            locator=locator,
+            directory=directory,
             signals=Signals.load(),
             wordlist=Wordlist.load(),
             masker=Masker.load(),
             wording=Wording.load(),
-            office_names=OfficeNames.load(offices, names=names),
+            office_names=OfficeNames.load(offices, catalogue=directory.catalogue),
         )
 
     def route(self, report: Report) -> Decision:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lapor_nlp import BundleError, Decision, Failure, ReadError, Report, Router
+from lapor_nlp import BundleError, DataFileError, Decision, Failure, ReadError, Report, Router
 from lapor_nlp.decision import Policy
+from lapor_nlp.tables import DATA
 
 LAMP = "Lampu jalan mati di Jl Kaliurang km 5, Sleman"
 
@@ -318,10 +320,6 @@ def test_a_deployment_brings_its_own_topics(tmp_path: Path) -> None:
 
 
 def test_merged_topics_of_a_deployment_add_up(tmp_path: Path, router: Router) -> None:
-    import shutil
-
-    from lapor_nlp.tables import DATA
-
     ours = tmp_path / "ours"
     shutil.copytree(DATA / "taxonomy", ours)
     lines = (ours / "topics.csv").read_text().splitlines(keepends=True)
@@ -339,3 +337,14 @@ def test_merged_topics_of_a_deployment_add_up(tmp_path: Path, router: Router) ->
     assert after.topic.code == "pdam"
     assert after.topic.score == pytest.approx(scores["pdam"] + scores["pdam-tagihan"])
     assert after.taxonomy == "2027.01"
+
+
+def test_a_typo_in_the_rules_of_a_deployment_is_refused(tmp_path: Path) -> None:
+    ours = tmp_path / "agencies"
+    shutil.copytree(DATA / "agencies", ours)
+    assert Router.load(agencies=ours)
+    rules = (ours / "rules.csv").read_text()
+    assert ",jembatan," in rules
+    (ours / "rules.csv").write_text(rules.replace(",jembatan,", ",jembatn,", 1))
+    with pytest.raises(DataFileError, match=r"rules\.csv:\d+: .*jembatn"):
+        Router.load(agencies=ours)

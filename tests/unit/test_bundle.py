@@ -89,6 +89,11 @@ def test_nothing_is_left_of_a_failed_write(tmp_path: Path, monkeypatch: pytest.M
     assert list(tmp_path.iterdir()) == []
 
 
+def test_everybody_may_read_it(folder: Path) -> None:
+    assert folder.stat().st_mode & 0o777 == 0o755
+    assert {p.stat().st_mode & 0o777 for p in folder.iterdir()} == {0o644}
+
+
 def test_no_pickle_inside(folder: Path) -> None:
     assert {p.name for p in folder.iterdir()} == {"manifest.json", "lexical.safetensors", "MODEL_CARD.md"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from pathlib import Path
 
 from lapor_nlp.agencies.cues import Cues, CueTable
@@ -15,8 +16,8 @@ from lapor_nlp.agencies.office import (
     Office,
     Responsibility,
 )
+from lapor_nlp.agencies.questions import WHICH_OF, WHICH_REGION
 from lapor_nlp.agencies.rules import Rule, RuleTable
-from lapor_nlp.errors import DataFileError
 from lapor_nlp.evidence import Evidence
 from lapor_nlp.place import Location, Place
 from lapor_nlp.tables import DATA
@@ -24,9 +25,6 @@ from lapor_nlp.text.tokens import Tokens
 
 _RIVAL = 0.6  # a second place counts when its confidence reaches this share of the best one
 _MOST = 4  # places that are answered for when several share the confidence
-
-_WHICH_REGION = "wilayah"
-_WHICH_OF = "wilayah-ganda"
 
 
 class Directory:
@@ -52,10 +50,16 @@ class Directory:
         catalogue = Catalogue.load(home, names)
         cues = CueTable.load(home / "cues.csv")
         rules = RuleTable.load(home, catalogue, cues.names)
-        for code in (_WHICH_REGION, _WHICH_OF):
-            if code not in rules.questions:
-                raise DataFileError(home / "questions.csv", f"lacks the question {code}")
         return cls(catalogue, cues, rules)
+
+    def check(self, topics: Mapping[str, str], regions: Container[str]) -> None:
+        """Hold the tables against a taxonomy (`topics`: code to urusan) and the codes of a gazetteer.
+
+        Raises DataFileError naming file and line for a rule about a topic, urusan or region that is not there, and
+        for a region code of names, sebutan or provinsi that is not there.
+        """
+        self.rules.check(topics, regions)
+        self.catalogue.check(regions)
 
     def cues(self, tokens: Tokens) -> Cues:
         """The cues of a text, to hand to several calls of `assign`."""
@@ -148,10 +152,10 @@ class Directory:
         if ambiguous:
             reasons.append(REGION_AMBIGUOUS)
             choice = " atau ".join(place.name for place in places)
-            questions.append(self.rules.questions[_WHICH_OF].format(pilihan=choice))
+            questions.append(self.rules.questions[WHICH_OF].format(pilihan=choice))
         elif needed:
             reasons.append(REGION_NEEDED)
-            questions.append(self.rules.questions[_WHICH_REGION])
+            questions.append(self.rules.questions[WHICH_REGION])
         if rule.question is not None:
             reasons.append(LEVEL_UNDECIDED)
             questions.append(self.rules.questions[rule.question])

@@ -63,10 +63,16 @@ class OfficeNames:
         self._provinces = {_compact(alias): _compact(_bare(name)) for alias, name in provinces}
 
     @classmethod
-    def load(cls, folder: Path | None = None, *, names: Path | None = None) -> OfficeNames:
-        """From aliases.csv, name_parts.csv and the tables of the catalogue; the packaged ones by default."""
+    def load(
+        cls, folder: Path | None = None, *, names: Path | None = None, catalogue: Catalogue | None = None
+    ) -> OfficeNames:
+        """From aliases.csv, name_parts.csv and the tables of the catalogue; the packaged ones by default.
+
+        A `catalogue` at hand (`Directory.catalogue`, of the same folder and names) is not loaded again.
+        """
         home = DATA / "agencies" if folder is None else folder
-        catalogue = Catalogue.load(home, names)
+        if catalogue is None:
+            catalogue = Catalogue.load(home, names)
         parts = dict(_parts(home / "name_parts.csv"))
         return cls(catalogue, tuple(_aliases(home / "aliases.csv", catalogue)), parts)
 
@@ -170,9 +176,13 @@ def _aliases(path: Path, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
 
 
 def _parts(path: Path) -> Iterator[tuple[str, str]]:
+    seen: set[str] = set()
     for line, cells in read_table(path, ("word", "part")):
         if cells["part"] not in _PARTS:
             raise DataFileError(path, f"part must be one of {', '.join(_PARTS)}", line=line)
+        if cells["word"] in seen:
+            raise DataFileError(path, f"the word {cells['word']} stands twice", line=line)
+        seen.add(cells["word"])
         yield cells["word"], cells["part"]
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from lapor_nlp.agencies.office import LEVELS
+from lapor_nlp.agencies.template import fields
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.place import Place
 from lapor_nlp.tables import read_table
 
 _LOCAL = ("provinsi", "kabkota", "desa", "vertikal", "bumd")
+_CALLED = ("desa", "kecamatan")
+_SMALL_FIELDS = frozenset(("desa", "kecamatan", "sebutan", "distrik"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Instansi:
     levels: tuple[str, ...]
     kind: str
     parent: str | None
+    line: int
 
     @property
     def is_local(self) -> bool:
@@ -51,6 +55,15 @@ class Province:
     autonomous: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RegionCell:
+    """A region code and the line of a table that names it."""
+
+    code: str
+    path: Path
+    line: int
+
+
 class Catalogue:
     """Names offices: a template filled with the region, or the real name where names.csv has one."""
 
@@ -60,11 +73,13 @@ class Catalogue:
         provinces: Mapping[str, Province],
         names: Mapping[tuple[str, str, str], tuple[str | None, str | None]],
         words: Mapping[tuple[str, str], str],
+        regions: tuple[RegionCell, ...] = (),
     ) -> None:
         self._instansi = instansi
         self.provinces = provinces
         self._names = names
         self._words = words
+        self._regions = regions
 
     def __iter__(self) -> Iterator[Instansi]:
         return iter(self._instansi.values())
@@ -75,24 +90,23 @@ class Catalogue:
     @classmethod
     def load(cls, folder: Path, names: Path | None = None) -> Catalogue:
         """From instansi.csv, provinsi.csv, sebutan.csv and names.csv of a folder; `names` is laid over names.csv."""
-        instansi = dict(_read_instansi(folder / "instansi.csv"))
-        for row in instansi.values():
-            if row.parent is not None and row.parent not in instansi:
-                raise DataFileError(folder / "instansi.csv", f"{row.key}: there is no parent {row.parent}")
-        provinces = {}
-        path = folder / "provinsi.csv"
-        for line, cells in read_table(path, ("code", "name", "aliases", "autonomous", "source")):
-            if cells["autonomous"] not in ("ya", "tidak"):
-                raise DataFileError(path, "autonomous must be ya or tidak", line=line)
-            aliases = tuple(filter(None, cells["aliases"].split("|")))
-            provinces[cells["code"]] = Province(cells["name"], aliases, cells["autonomous"] == "ya")
-        table = folder / "sebutan.csv"
-        words = {(r["region"], r["level"]): r["word"] for _, r in read_table(table, ("region", "level", "word"))}
+        path = folder / "instansi.csv"
+        instansi = dict(_read_instansi(path))
+        _check_parents(path, instansi)
+        cells: list[RegionCell] = []
+        provinces = _read_provinces(folder / "provinsi.csv", cells)
+        words = _read_words(folder / "sebutan.csv", cells)
         local: dict[tuple[str, str, str], tuple[str | None, str | None]] = {}
         for source in (folder / "names.csv", names):
             if source is not None:
-                local.update(_read_names(source, instansi))
-        return cls(instansi, provinces, local, words)
+                local.update(_read_names(source, instansi, cells))
+        return cls(instansi, provinces, local, words, tuple(cells))
+
+    def check(self, regions: Container[str]) -> None:
+        """Raises DataFileError for the first line of a table whose region code is not in the gazetteer."""
+        for cell in self._regions:
+            if cell.code not in regions:
+                raise DataFileError(cell.path, f"the gazetteer has no region {cell.code!r}", line=cell.line)
 
     def problem(self, key: str, level: str | None) -> str | None:
         """What is wrong with naming this office at this level, or None."""
@@ -172,11 +186,7 @@ def _read_instansi(path: Path) -> Iterator[tuple[str, Instansi]]:
             raise DataFileError(path, f"level must be one of {', '.join(LEVELS)}", line=line)
         if "{" in row["display"] and not set(levels) <= set(_LOCAL):
             raise DataFileError(path, f"an office of each region cannot be at the level {row['level']}", line=line)
-        try:
-            for text in (row["display"], row["name"]):
-                text.format(wilayah="", desa="", kecamatan="", sebutan="", distrik="")
-        except (KeyError, ValueError, IndexError) as error:
-            raise DataFileError(path, f"a name holds an unknown {{field}}: {error}", line=line) from error
+        _check_fields(path, line, row["display"], row["name"])
         seen.add(row["key"])
         yield (
             row["key"],
@@ -188,17 +198,77 @@ def _read_instansi(path: Path) -> Iterator[tuple[str, Instansi]]:
                 levels,
                 row["kind"],
                 row["parent"] or None,
+                line,
             ),
         )
 
 
+def _check_fields(path: Path, line: int, display: str, name: str) -> None:
+    """A name may hold what its display can be filled with: the region, or a desa or kecamatan and what it is called."""
+    try:
+        shown, named = fields(display), fields(name)
+    except ValueError as error:
+        raise DataFileError(path, str(error), line=line) from error
+    known = _SMALL_FIELDS if shown.intersection(_CALLED) else shown & {"wilayah"}
+    if wrong := (shown | named) - known:
+        raise DataFileError(path, f"a name cannot hold {{{min(wrong)}}} here", line=line)
+
+
+def _check_parents(path: Path, instansi: Mapping[str, Instansi]) -> None:
+    for row in instansi.values():
+        above, seen = row.parent, {row.key}
+        while above is not None:
+            if above not in instansi:
+                raise DataFileError(path, f"{row.key}: there is no parent {above}", line=row.line)
+            if above in seen:
+                raise DataFileError(path, f"{row.key}: its parents go round in a circle at {above}", line=row.line)
+            seen.add(above)
+            above = instansi[above].parent
+
+
+def _read_provinces(path: Path, cells: list[RegionCell]) -> dict[str, Province]:
+    provinces: dict[str, Province] = {}
+    for line, row in read_table(path, ("code", "name", "aliases", "autonomous", "source")):
+        if row["autonomous"] not in ("ya", "tidak"):
+            raise DataFileError(path, "autonomous must be ya or tidak", line=line)
+        if row["code"] in provinces:
+            raise DataFileError(path, f"the province {row['code']} stands twice", line=line)
+        cells.append(RegionCell(row["code"], path, line))
+        aliases = tuple(filter(None, row["aliases"].split("|")))
+        provinces[row["code"]] = Province(row["name"], aliases, row["autonomous"] == "ya")
+    return provinces
+
+
+def _read_words(path: Path, cells: list[RegionCell]) -> dict[tuple[str, str], str]:
+    called: dict[tuple[str, str], str] = {}
+    for line, row in read_table(path, ("region", "level", "word")):
+        key = (row["region"], row["level"])
+        if row["level"] not in _CALLED or not row["word"]:
+            raise DataFileError(path, f"give a word, and as level one of {', '.join(_CALLED)}", line=line)
+        if key in called:
+            raise DataFileError(path, f"{' '.join(key)} stands twice", line=line)
+        if row["region"] != "*":
+            cells.append(RegionCell(row["region"], path, line))
+        called[key] = row["word"]
+    for level in _CALLED:
+        if ("*", level) not in called:
+            raise DataFileError(path, f"lacks the row *,{level} for all other regions")
+    return called
+
+
 def _read_names(
-    path: Path, instansi: Mapping[str, Instansi]
-) -> Iterator[tuple[tuple[str, str, str], tuple[str | None, str | None]]]:
+    path: Path, instansi: Mapping[str, Instansi], cells: list[RegionCell]
+) -> dict[tuple[str, str, str], tuple[str | None, str | None]]:
+    names: dict[tuple[str, str, str], tuple[str | None, str | None]] = {}
     for line, row in read_table(path, ("region", "instansi", "level", "name", "local_name", "source")):
         office = instansi.get(row["instansi"])
         if office is None or row["level"] not in office.levels:
             raise DataFileError(path, f"instansi.csv has no {row['instansi']} at {row['level']}", line=line)
         if not row["name"] and not row["local_name"]:
             raise DataFileError(path, "give a name or a local_name", line=line)
-        yield (row["region"], row["instansi"], row["level"]), (row["name"] or None, row["local_name"] or None)
+        key = (row["region"], row["instansi"], row["level"])
+        if key in names:
+            raise DataFileError(path, f"{' '.join(key)} stands twice", line=line)
+        cells.append(RegionCell(row["region"], path, line))
+        names[key] = (row["name"] or None, row["local_name"] or None)
+    return names

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Set
+from collections.abc import Container, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from lapor_nlp.agencies.cues import Cues
 from lapor_nlp.agencies.instansi import Catalogue
+from lapor_nlp.agencies.questions import read_questions
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.tables import read_table
 
@@ -58,7 +59,8 @@ class Rule:
 class RuleTable:
     """All rules, ready by topic: own rules first, then those of the topic's urusan, then those for any topic."""
 
-    def __init__(self, rules: Mapping[str, tuple[Rule, ...]], questions: Mapping[str, str]) -> None:
+    def __init__(self, path: Path, rules: Mapping[str, tuple[Rule, ...]], questions: Mapping[str, str]) -> None:
+        self._path = path
         self._rules = rules
         self._cache: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self.questions = questions
@@ -71,7 +73,7 @@ class RuleTable:
     @classmethod
     def load(cls, folder: Path, catalogue: Catalogue, cues: Set[str]) -> RuleTable:
         """From rules.csv and questions.csv; every instansi, level, cue and question named must exist."""
-        questions = {row["code"]: row["text"] for _, row in read_table(folder / "questions.csv", ("code", "text"))}
+        questions = read_questions(folder / "questions.csv")
         path = folder / "rules.csv"
         columns = ("rule", "topic", "when", "region", "offices", "unit", "priority", "tie", "question_if_missing")
         by_subject: dict[str, list[Rule]] = {}
@@ -86,7 +88,18 @@ class RuleTable:
             for subject in row["topic"].split("|"):
                 by_subject.setdefault(subject, []).append(rule)
         ordered = {s: tuple(sorted(rules, key=lambda r: (-r.priority, r.line))) for s, rules in by_subject.items()}
-        return cls(ordered, questions)
+        return cls(path, ordered, questions)
+
+    def check(self, topics: Mapping[str, str], regions: Container[str]) -> None:
+        """Raises DataFileError with the first line whose topic, urusan or region is not there; see Directory.check."""
+        known = {"*", *topics, *(f"urusan:{urusan}" for urusan in topics.values())}
+        pairs = ((rule, subject) for subject, rules in self._rules.items() for rule in rules)
+        for rule, subject in sorted(pairs, key=lambda pair: pair[0].line):
+            if subject not in known:
+                raise DataFileError(self._path, f"the taxonomy has no topic {subject!r}", line=rule.line)
+            for region in rule.regions:
+                if region not in regions:
+                    raise DataFileError(self._path, f"the gazetteer has no region {region!r}", line=rule.line)
 
     def of(self, topic: str, urusan: str) -> tuple[Rule, ...]:
         """The rules to try for a topic, in order."""

@@ -90,6 +90,9 @@ class Gazetteer:
                 return Region(code=code, name=name, kind="kelurahan" if suffix[0] == "1" else "desa")
         return None
 
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and self.get(code) is not None
+
     def children(self, code: str) -> list[str]:
         """Codes one level below a province or kabupaten/kota, in order."""
         return self._children.get(code, [])

@@ -128,7 +128,8 @@ class Locator:
             kabs.update(r[0] for m in mentions if m.level == "kabkota" and m.weight >= 0.3 for r in m.readings)
             villages = self._reader.villages(line, mentions, kabs)
             if villages:
-                kept = [m for m in mentions if not any(v.first <= m.first and m.last <= v.last for v in villages)]
+                inside = {at: v.last for v in villages for at in range(v.first, v.last + 1)}
+                kept = [m for m in mentions if inside.get(m.first, -1) < m.last]
                 found = candidates([*kept, *villages, *outside], decide)
         elif not any(m.province and m.weight >= 0.3 for m in mentions):
             found = candidates([*mentions, *self._reader.lone_village(line), *outside], decide)
@@ -201,7 +202,21 @@ class Locator:
                 unknown = True
             else:
                 found.append(mention)
-        return found, ["given_region_unknown"] if unknown else []
+        notes = ["given_region_unknown"] if unknown else []
+        if _contradict(found) or self._unknown_elsewhere(fields, found):
+            notes.append("given_fields_disagree")
+        return found, notes
+
+    def _unknown_elsewhere(self, fields: tuple[tuple[str, str | None], ...], found: list[Mention]) -> bool:
+        """Whether an unknown code of a kecamatan or desa begins like another kab/kota than the known fields."""
+        kabs = {kab for m in found for kab, _, _ in [*(r[:3] for r in m.readings), *m.latent]}
+        known = kabs or {m.province for m in found if m.province}
+        for _, value in fields:
+            digits = (value or "").strip().replace(".", "")
+            kab = _dotted(digits)[:5]
+            if known and digits.isdigit() and self._gazetteer.get(kab) and not known & {kab, kab[:2]}:
+                return True
+        return False
 
     def _given_field(self, level: str, value: str) -> Mention | None:
         length = {"provinsi": 2, "kabkota": 5, "kecamatan": 8, "desa": 13}[level]
@@ -260,16 +275,42 @@ class Locator:
             codes |= {r[0] for m in sure[0].mentions if not m.typed for r in m.readings}
         provinces = {m.province for m in mentions if m.province and m.weight >= 0.8} if not codes else set()
         notes = []
-        filled = [m for m in given if m.readings]
-        fields = {kab for m in filled for kab, _, _, _ in m.readings}
-        if fields and codes and not fields & codes:
+        fields = {kab for m in given for kab, _, _, _ in m.readings}
+        areas = tuple(code for m in given if m.province for code in (m.province, *m.around))
+        disagree = bool(fields and codes and not fields & codes)
+        if fields and not codes and provinces:
+            disagree = not any(kab[:2] in provinces for kab in fields)
+        if areas and codes:
+            disagree |= not any(kab.startswith(areas) for kab in codes)
+        if areas and provinces:
+            disagree |= not provinces & {*areas}
+        if disagree:
             notes.append("text_and_given_disagree")
         point = {kab for m in pin for kab, _, _, _ in m.readings} | {kab for m in pin for kab, _, _ in m.latent}
         if point and ((codes and not point & codes) or (provinces and not any(k[:2] in provinces for k in point))):
             notes.append("text_and_pin_disagree")
-        if point and fields and not point & fields:
+        if point and ((fields and not point & fields) or (areas and not any(kab.startswith(areas) for kab in point))):
             notes.append("given_and_pin_disagree")
         return notes
+
+
+def _contradict(given: list[Mention]) -> bool:
+    """Whether two fields of a form cannot hold together: kabkota "Sleman" and provinsi "Bali", or kecamatan "Kuta"."""
+    areas = tuple(code for m in given if m.province for code in (m.province, *m.around))
+    finer: list[set[str]] = []
+    for mention in given:
+        if mention.province:
+            continue
+        # The kecamatan as well where both fields have one; a desa of another kecamatan is a contradiction too.
+        codes = {desa or kec or kab for kab, kec, desa in [*(r[:3] for r in mention.readings), *mention.latent]}
+        if areas and not any(code.startswith(areas) for code in codes):
+            return True
+        finer.append(codes)
+    return any(
+        not any(code.startswith(other) for code in low for other in high)
+        for number, high in enumerate(finer)
+        for low in finer[number + 1 :]
+    )
 
 
 def _outside(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -45,6 +46,9 @@ _ROADS = frozenset(("route", "street", "street_raya"))
 _SECTION_WORDS = frozenset(("ruas", "segmen", "seksi", "bagian"))
 _SECTION_NEAR = 5
 """How many words may stand between the ends of a road and the section that is meant."""
+
+_LONGEST_WORD = 40
+"""A longer word is no misspelt name."""
 
 _FAR_DESA = 8
 """A desa name that occurs in more kabupaten/kota than this says nothing by itself."""
@@ -138,7 +142,7 @@ class Reader:
             before = line.forms[section.first - 1]
             if section.typed or (section.role != "locative" and before not in _SECTION_WORDS):
                 continue
-            ends = _road_ends(line, mentions[:number])
+            ends = _road_ends(line, mentions[max(0, number - 2) : number])
             if not ends or section.first - ends[-1].last > _SECTION_NEAR:
                 continue
             between = line.text[ends[-1].end : section.start]
@@ -264,7 +268,8 @@ class Reader:
             if found is not None:
                 return found
         word = line.forms[first]
-        if role_name in ("type_kabkota", "type_kota", "type_kecamatan") and word not in self._cues.common:
+        typed = role_name in ("type_kabkota", "type_kota", "type_kecamatan")
+        if typed and len(word) <= _LONGEST_WORD and word not in self._cues.common:
             if word in self._names.heads or word in self._cues.last_words:
                 return None
             level = "kecamatan" if role_name == "type_kecamatan" else "kabkota"
@@ -599,7 +604,9 @@ def _free(used: dict[int, Mention], at: int, width: int, codes: list[str], menti
 def _beside(mention: Mention, codes: list[str], mentions: list[Mention]) -> bool:
     """Whether one of the desa lies in a region named within two words of a mention that does not know it."""
     kabkota = {code[:5] for code in codes}
-    for other in mentions:
+    low = bisect_left(mentions, mention.first - 3 - LONGEST, key=lambda m: m.first)
+    high = bisect_left(mentions, mention.last + 4, key=lambda m: m.first)
+    for other in mentions[low:high]:
         if other is mention or other.weight < 0.5:
             continue
         near = max(other.first - mention.last, mention.first - other.last) <= 3

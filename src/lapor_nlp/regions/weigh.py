@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from lapor_nlp.regions.mention import Mention
+from lapor_nlp.regions.names import LONGEST
 
 CREDIBLE = 0.2
 """Candidates below this confidence are not reported."""
@@ -53,8 +55,10 @@ def claims(mentions: list[Mention]) -> dict[str, list[_Claim]]:
     firm = {
         kab: [c.mention for c in found if c.mention.weight >= 0.4 or c.share >= 0.3] for kab, found in table.items()
     }
+    near = {kab: _Nearby(found) for kab, found in firm.items()}
+    within: dict[tuple[str, ...], list[str]] = {}
     for mention in mentions:
-        for kab, support in _supported(mention, firm).items():
+        for kab, support in _supported(mention, firm, near, within).items():
             if not mention.reads(kab):
                 table[kab].append(_Claim(mention, support, support))
     return table
@@ -76,7 +80,8 @@ def candidates(mentions: list[Mention], decide: str) -> list[Candidate]:
             break
         top = max(scores, key=lambda kab: scores[kab])
         own = [c for c in table[top] if id(c.mention) not in used and c.share > 0]
-        ties = [kab for kab in table if scores[kab] >= _TIE * best and (kab == top or _same(table[kab], own, used))]
+        mine = {id(c.mention) for c in own}
+        ties = [kab for kab in table if scores[kab] >= _TIE * best and (kab == top or _same(table[kab], mine, used))]
         ties = _decided(ties, decide)
         if len(ties) == 1 and ties[0] != top:
             own = [c for c in table[ties[0]] if id(c.mention) not in used and c.share > 0]
@@ -136,17 +141,42 @@ def _shares(mention: Mention, provinces: tuple[str, ...], denied: set[str]) -> d
     return shares
 
 
-def _supported(mention: Mention, firm: dict[str, list[Mention]]) -> dict[str, float]:
+class _Nearby:
+    """Mentions in the order of the text, to look up those around another one."""
+
+    def __init__(self, mentions: list[Mention]) -> None:
+        self._outside = any(m.source != "text" for m in mentions)
+        self._mentions = sorted((m for m in mentions if m.source == "text"), key=lambda m: m.first)
+        self._firsts = [m.first for m in self._mentions]
+
+    def supports(self, mention: Mention) -> bool:
+        """Whether another one stands near `mention`, or comes from outside the text."""
+        if self._outside and mention.source == "text":
+            return True
+        low = bisect_left(self._firsts, mention.first - _NEAR - 1 - LONGEST)
+        high = bisect_left(self._firsts, mention.last + _NEAR + 2)
+        return any(m is not mention and _distance(mention, m) <= _NEAR for m in self._mentions[low:high])
+
+
+def _supported(
+    mention: Mention,
+    firm: dict[str, list[Mention]],
+    near: dict[str, _Nearby],
+    within: dict[tuple[str, ...], list[str]],
+) -> dict[str, float]:
     """Kab/kota that make sense of a mention only because another mention speaks for them."""
     found: dict[str, float] = {}
     for kab, _, _ in mention.latent:
-        others = [m for m in firm.get(kab, ()) if m is not mention]
-        if any(_distance(mention, m) <= _NEAR or m.source != "text" for m in others):
+        around = near.get(kab)
+        outside = mention.source != "text" and any(m is not mention and m.source != "text" for m in firm.get(kab, ()))
+        if around is not None and (outside or around.supports(mention)):
             found[kab] = 0.5 * (mention.weight or 0.5)
     if mention.weight:
         prefixes = mention.around or ((mention.province,) if mention.province else ())
-        for kab, others in firm.items():
-            if prefixes and kab.startswith(prefixes) and any(m is not mention for m in others):
+        if prefixes and prefixes not in within:
+            within[prefixes] = [kab for kab in firm if kab.startswith(prefixes)]
+        for kab in within.get(prefixes, ()):
+            if any(m is not mention for m in firm[kab]):
                 found.setdefault(kab, 0.5 * mention.weight)
     return found
 
@@ -156,9 +186,8 @@ def _distance(one: Mention, two: Mention) -> int:
     return max(one.first - two.last, two.first - one.last) - 1
 
 
-def _same(found: list[_Claim], own: list[_Claim], used: set[int]) -> bool:
+def _same(found: list[_Claim], mine: set[int], used: set[int]) -> bool:
     """Whether a rival shares a mention with the best candidate."""
-    mine = {id(c.mention) for c in own}
     return any(id(c.mention) in mine for c in found if id(c.mention) not in used)
 
 

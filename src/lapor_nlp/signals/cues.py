@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -50,7 +50,11 @@ class Cues:
     @classmethod
     def load(cls, folder: Path) -> Cues:
         """Raises DataFileError, with the line, for a phrase, macro, pattern or member that cannot be used."""
-        macros = {row["name"]: row["words"] for _, row in read_table(folder / "macros.csv", ("name", "words"))}
+        source = folder / "macros.csv"
+        macros: dict[str, str] = {}
+        for line, row in read_table(source, ("name", "words")):
+            _refuse_twice(row["name"], macros, source, line)
+            macros[row["name"]] = row["words"]
         phrases: list[tuple[str, str]] = []
         source = folder / "cues.csv"
         for line, row in read_table(source, ("cue", "phrases")):
@@ -61,17 +65,19 @@ class Cues:
                 except (KeyError, ValueError) as error:
                     raise DataFileError(source, f"cannot use the phrase {phrase!r}: {error}", line=line) from error
                 phrases.extend((row["cue"], one) for one in expanded)
-        patterns = {}
+        patterns: dict[str, tuple[str, re.Pattern[str]]] = {}
         source = folder / "patterns.csv"
         for line, row in read_table(source, ("cue", "needs", "pattern")):
+            _refuse_twice(row["cue"], patterns, source, line)
             try:
                 patterns[row["cue"]] = (row["needs"], re.compile(row["pattern"], re.IGNORECASE))
             except re.error as error:
                 raise DataFileError(source, f"cannot use the pattern: {error}", line=line) from error
         known = {name for name, _ in phrases}.union(patterns)
-        unions = {}
+        unions: dict[str, tuple[str, ...]] = {}
         source = folder / "unions.csv"
         for line, row in read_table(source, ("cue", "members")):
+            _refuse_twice(row["cue"], unions, source, line)
             unions[row["cue"]] = members = tuple(row["members"].split())
             if absent := set(members) - known:
                 raise DataFileError(source, f"unknown cues: {', '.join(sorted(absent))}", line=line)
@@ -104,6 +110,11 @@ class Cues:
             for word in part.split("|")
             if word.isalpha()
         )
+
+
+def _refuse_twice(name: str, seen: Container[str], source: Path, line: int) -> None:
+    if name in seen:
+        raise DataFileError(source, f"{name} stands twice", line=line)
 
 
 def _expand(phrase: str, macros: Mapping[str, str]) -> list[str]:

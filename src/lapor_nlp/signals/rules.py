@@ -99,6 +99,8 @@ def load_rules(folder: Path, cues: frozenset[str]) -> dict[str, Rules]:
     source = folder / "questions.csv"
     biases = {}
     for line, row in read_table(source, ("question", "bias")):
+        if row["question"] in biases:
+            raise DataFileError(source, f"the question {row['question']} stands twice", line=line)
         biases[row["question"]] = _number(row["bias"], source, line)
     source = folder / "rules.csv"
     rules: dict[str, list[Rule]] = {question: [] for question in biases}

@@ -32,9 +32,6 @@ _TROUBLE = "masalah"
 _FOREIGN = "asing_kata"
 _NOISE = "o_ngawur_kata"
 _COURTEOUS = ("function", "pronoun", "greeting", "place", "time")
-_PREPOSITIONS = frozenset(("di", "ke", "dari", "d", "ring", "neng", "ning", "nang", "ka"))
-_PLACE_KINDS = frozenset(("kota", "kabupaten", "kab", "kec", "kecamatan", "kel", "desa", "provinsi"))
-_PLACE_WORDS = _PREPOSITIONS | _PLACE_KINDS
 _IMPLAUSIBLE = -3.35  # Letters.score of a word below which it is taken for noise
 _RESCUE = 3.0  # what an urgent report, or one about abuse of office, takes off out_of_scope
 
@@ -49,9 +46,12 @@ class Signals:
     being out of scope, since throwing away a real complaint is the worst mistake here.
     """
 
-    def __init__(self, cues: Cues, rules: dict[str, Rules], empty: dict[str, frozenset[str]]) -> None:
+    def __init__(
+        self, cues: Cues, rules: dict[str, Rules], empty: dict[str, frozenset[str]], place_words: frozenset[str]
+    ) -> None:
         self._cues = cues
         self._rules = rules
+        self._place_words = place_words
         self._empty = frozenset(word for words in empty.values() for word in words)
         self._courtesy = frozenset(word for kind in _COURTEOUS for word in empty.get(kind, ()))
         vocabulary = cues.vocabulary(frozenset((_FOREIGN, _NOISE))) | self._empty
@@ -67,11 +67,9 @@ class Signals:
         rules = load_rules(folder, cues.names | DOCUMENT_CUES)
         if absent := {*KINDS, URGENT, PENGAWASAN, OUT_OF_SCOPE} - rules.keys():
             raise DataFileError(folder / "questions.csv", f"lacks the questions {', '.join(sorted(absent))}")
-        empty = {
-            row["kind"]: frozenset(row["words"].split())
-            for _, row in read_table(folder / "empty_words.csv", ("kind", "words"))
-        }
-        return cls(cues, rules, empty)
+        empty = _read_words(folder / "empty_words.csv")
+        place_words = frozenset().union(*_read_words(folder / "place_words.csv").values())
+        return cls(cues, rules, empty, place_words)
 
     def read(self, text: str, tokens: Tokens) -> SignalReading:
         """The answers for one report. `tokens` are the words of `text` (cleaned), as Wordlist.tokens gives them."""
@@ -116,10 +114,7 @@ class Signals:
             return ()
         forms = tokens.forms
         matters = [
-            at
-            for at in content
-            if not (at and (forms[at - 1] in _PLACE_WORDS or (at > 1 and forms[at - 2] in _PLACE_WORDS)))
-            or forms[at] in self._known
+            at for at in content if self._place_words.isdisjoint(forms[max(0, at - 2) : at]) or forms[at] in self._known
         ]
         return () if matters else (OBJEK,)
 
@@ -160,6 +155,15 @@ class Signals:
                 self._odd.clear()
             odd = self._odd[form] = self._letters.score(form) < _IMPLAUSIBLE
         return odd
+
+
+def _read_words(path: Path) -> dict[str, frozenset[str]]:
+    words: dict[str, frozenset[str]] = {}
+    for line, row in read_table(path, ("kind", "words")):
+        if row["kind"] in words:
+            raise DataFileError(path, f"the kind {row['kind']} stands twice", line=line)
+        words[row["kind"]] = frozenset(row["words"].split())
+    return words
 
 
 def _is_foreign(text: str, words: list[str], found: dict[str, list[Span]]) -> bool:

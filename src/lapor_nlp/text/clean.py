@@ -82,10 +82,12 @@ def clean(text: str) -> str:
 
     On top of `fold`, HTML tags become blank. Never raises.
     """
-    text = fold(text)
-    if "<" in text:
-        text = _TAG.sub(lambda match: " " * len(match.group()), text)
-    return text
+    return blank_tags(fold(text))
+
+
+def blank_tags(text: str) -> str:
+    """The text with HTML tags and comments blanked out; as long as its input."""
+    return _TAG.sub(lambda match: " " * len(match.group()), text) if "<" in text else text
 
 
 def fold(text: str) -> str:
@@ -103,12 +105,6 @@ def fold(text: str) -> str:
     if "&" in text or "\\" in text:
         text = _ESCAPE.sub(_plain, text)
     return text
-
-
-def letter_share(text: str) -> float:
-    """Share of letters among the characters that are no blanks, in [0, 1]; 0 for a blank text."""
-    solid = [c for c in text if not c.isspace()]
-    return sum(c.isalpha() for c in solid) / len(solid) if solid else 0.0
 
 
 def is_binary_like(text: str) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.tables import DATA, read_table
-from lapor_nlp.text.clean import fold
+from lapor_nlp.text.clean import blank_tags, fold
 from lapor_nlp.text.names import NameFinder
 
 _GATES: dict[str, Callable[[str], object]] = {
@@ -121,6 +121,8 @@ class Masker:
                 )
             except (re.error, ValueError) as error:
                 raise DataFileError(source, f"cannot be used: {error}", line=line) from error
+            if rule.pattern.groups > 1:
+                raise DataFileError(source, "cannot be used: a pattern has at most one group", line=line)
             if rule.gate not in _GATES:
                 raise DataFileError(source, f"gate must be one of {', '.join(_GATES)}", line=line)
             rules.append(rule)
@@ -131,8 +133,9 @@ class Masker:
     def find(self, text: str) -> tuple[Finding, ...]:
         """Personal data in order of its place, without overlaps."""
         folded = fold(text)
-        found = [(rule.rank, start, end, rule.kind) for rule, start, end in self._numbers(folded)]
-        found += [(0, start, end, "name") for start, end in self._names.find(folded)]
+        found = self._found(folded)
+        if "<" in folded and (plain := blank_tags(folded)) != folded:
+            found += self._found(plain)
         if not found:
             return ()
         return tuple(Finding(kind=kind, start=start, end=end) for start, end, kind in _resolved(found))
@@ -150,6 +153,11 @@ class Masker:
             at = finding.end
         return Masked(text="".join([*pieces, text[at:]]), findings=findings, spans=tuple(spans))
 
+    def _found(self, text: str) -> list[tuple[int, int, int, str]]:
+        """Rank, start, end and kind of what stands in a folded text; they may overlap."""
+        found = [(rule.rank, start, end, rule.kind) for rule, start, end in self._numbers(text)]
+        return found + [(0, start, end, "name") for start, end in self._names.find(text)]
+
     def _numbers(self, text: str) -> Iterator[tuple[_Rule, int, int]]:
         open_gates = {gate for gate, search in _GATES.items() if search(text)}
         if not open_gates:
@@ -158,7 +166,7 @@ class Masker:
             if rule.gate not in open_gates:
                 continue
             for match in rule.pattern.finditer(text):
-                start, end = match.span()
+                start, end = match.span(rule.pattern.groups)
                 if rule.refuse and rule.refuse.search(text[max(0, start - 40) : start]):
                     continue
                 if rule.cue and not _has_cue(rule.cue, text[max(0, start - rule.window) : start]):

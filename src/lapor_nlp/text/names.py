@@ -12,18 +12,15 @@ from lapor_nlp.tables import DATA, read_table
 from lapor_nlp.text.wordlist import SLANG
 
 _MANNERS = frozenset(("strong", "capital", "known", "title", "title_known", "office", "self", "sign"))
+_GROUPS = (
+    "given", "given_doubtful", "title", "office", "place", "thing", "not_person", "particle", "shortened", "after_self",
+)  # fmt: skip
 _LONGEST = 4  # words of a name, particles and initials not counted
 _MOST_TITLES = 5
 _CUE_WORD = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]+")
 _NAME_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
 _BEFORE = re.compile(r"[A-Za-z]+|[,;:!?\n()]")
 _VERB = re.compile(r"(?:di|ber|ter|me[mn]|peng|ke|se).{4,}|.+nya")
-_PARTICLES = frozenset(("bin", "binti", "bt", "al", "el", "van", "de"))
-_SELF_ENDS = re.compile(
-    r" ?[,(.]|\s*$"
-    r"| (?:warga|dari|dr|asal|umur|usia|tinggal|selaku|ketua|yang tinggal|alamat|saking|uling|ti|urang|wong)\b",
-    re.IGNORECASE,
-)
 _SIGN_ENDS = re.compile(r"\s*(?:$|[.\n)\]\d+(\[]|(?:hp|wa|no|telp|warga|rt)\b)", re.IGNORECASE)
 
 
@@ -39,6 +36,9 @@ class _Words:
     hard_stops: frozenset[str]
     regional: frozenset[str]
     not_person: frozenset[str]
+    particles: frozenset[str]
+    shortened: frozenset[str]
+    self_ends: re.Pattern[str]
 
 
 class NameFinder:
@@ -95,7 +95,7 @@ class NameFinder:
         if first is None or not self._begins(first.group(), manner, shouted, _follows_initial(text, first.end())):
             return None
         end = self._last(text, first, manner, shouted)
-        if manner == "self" and not self._is_self(text, first.group(), end):
+        if manner == "self" and not self._is_self(text, first.group(), end, shouted):
             return None
         if manner == "sign" and not _SIGN_ENDS.match(text, end):
             return None
@@ -152,7 +152,7 @@ class NameFinder:
         lead = first.group().lower() if shouted else first.group()
         end, count, at = first.end(), 1, first.end()
         while count < _LONGEST:
-            dotted = text[at : at + 1] == "." and _is_short(text, at)
+            dotted = text[at : at + 1] == "." and _is_short(text, at, self._words.shortened)
             at += dotted
             if text[at : at + 1] == " ":
                 at += 1
@@ -162,7 +162,7 @@ class NameFinder:
             if word is None or text[word.end() : word.end() + 1].isdigit():
                 break
             at = word.end()
-            if word.group().lower() in _PARTICLES:
+            if word.group().lower() in self._words.particles:
                 continue
             if not self._goes_on(word.group(), lead, manner, count):
                 break
@@ -187,15 +187,13 @@ class NameFinder:
             return False
         return not (lower in words.stops or lower in words.regional or _VERB.fullmatch(lower))
 
-    def _is_self(self, text: str, first: str, end: int) -> bool:
+    def _is_self(self, text: str, first: str, end: int, shouted: bool) -> bool:
         known = first.lower() in self._words.given
-        return (known and first[0].isupper() and not text.isupper()) or _SELF_ENDS.match(text, end) is not None
+        return (known and first[0].isupper() and not shouted) or self._words.self_ends.match(text, end) is not None
 
 
 def _load_words(folder: Path) -> _Words:
-    groups: dict[str, set[str]] = {
-        name: set() for name in ("given", "given_doubtful", "title", "office", "place", "thing", "not_person")
-    }
+    groups: dict[str, set[str]] = {name: set() for name in _GROUPS}
     source = folder / "name_words.csv"
     for line, row in read_table(source, ("word", "group")):
         if row["group"] not in groups:
@@ -205,6 +203,7 @@ def _load_words(folder: Path) -> _Words:
     common = {row["word"] for _, row in read_table(folder / "indonesian.csv", ("word",))}
     forms = [(row["form"], row["language"]) for _, row in read_table(folder / "words.csv", ("form", "language"))]
     common.update(form for form, language in forms if language == SLANG)
+    after = "|".join(map(re.escape, sorted(groups["after_self"])))
     names = groups["given"] | groups["given_doubtful"]
     return _Words(
         frozenset(groups["given"] - stops),
@@ -215,6 +214,9 @@ def _load_words(folder: Path) -> _Words:
         frozenset(stops),
         frozenset(form for form, language in forms if language != SLANG) - names,
         frozenset(groups["not_person"]),
+        frozenset(groups["particle"]),
+        frozenset(groups["shortened"]),
+        re.compile(r" ?[,(.]|\s*$" + (rf"| (?:{after})\b" if after else ""), re.IGNORECASE),
     )
 
 
@@ -236,7 +238,7 @@ def _word_start(text: str, end: int) -> int:
     return start
 
 
-def _is_short(text: str, at: int) -> bool:
+def _is_short(text: str, at: int, shortened: frozenset[str]) -> bool:
     """Whether the dot at `at` ends an initial or a shortened name (M., Moh., Abd.) rather than a sentence."""
     word = text[_word_start(text, at) : at]
-    return len(word) == 1 or word.lower() in ("moh", "muh", "abd", "mhd", "st", "hj", "drs", "ny")
+    return len(word) == 1 or word.lower() in shortened

@@ -18,8 +18,8 @@ LANGUAGES = (SLANG, "jv", "su", "min", "ban", "btw", "bjn", "mly")
 _NEEDED = 2  # other sure words of a language before its doubtful words count
 _ELONGATED = re.compile(r"([^\W\d_])\1\1|([^\W\d_])\2\b", re.IGNORECASE)
 _RUN = re.compile(r"(.)\1+")
-_TWICE = re.compile(r"([^\W\d_]{2,})2(|nya|ny|an|annya|in|i|kan|ku|mu|lah|e|ne|na|nyo)")
-_DROPPED = frozenset(("nya", "ny", "ku", "mu", "lah", "e", "ne", "na", "nyo"))
+_TWICE = re.compile(r"([^\W\d_]{2,})2([^\W\d_]*)")
+_DOUBLED = "doubled"  # rows of suffixes.csv for the ending behind a doubling 2
 _SENTENCE_END = frozenset('.!?:;\n"(*-/')
 
 
@@ -51,6 +51,7 @@ class Wordlist:
         self._entries = entries
         self._suffixes = suffixes
         self._endings = {language: tuple(s for s, _ in pairs) for language, pairs in suffixes.items()}
+        self._doubled = {"": "", **dict(suffixes.get(_DOUBLED, ()))}
         self._indonesian = indonesian
         self._known = indonesian | frozenset(entries)
 
@@ -138,10 +139,6 @@ class Wordlist:
             return leading
         return "mixed" if share >= 0.05 else "id"
 
-    def is_indonesian(self, form: str) -> bool:
-        """Whether a lower-case word is on the list of common Indonesian words or the standard form of a row."""
-        return form in self._indonesian
-
     def _shorten(self, forms: tuple[str, ...], standard: list[str], leading: str | None) -> None:
         for language in (leading, SLANG):
             if language is None or language not in self._endings:
@@ -173,18 +170,21 @@ class Wordlist:
                     break
 
     def _double(self, cleaned: str, forms: tuple[str, ...], starts: tuple[int, ...], standard: list[str]) -> None:
+        caps: bool | None = None
         for at, form in enumerate(forms):
             match = _TWICE.fullmatch(form) if "2" in form else None
-            if match is None or form in self._entries:
+            if match is None or form in self._entries or match.group(2) not in self._doubled:
                 continue
             base, ending = match.groups()
             if base not in self._known and len(base) < 4:
                 continue
-            if len(base) < 4 and cleaned[starts[at] : starts[at] + len(base)].isupper() and not _is_shouted(cleaned):
-                continue
+            if len(base) < 4 and cleaned[starts[at] : starts[at] + len(base)].isupper():
+                caps = _is_shouted(cleaned) if caps is None else caps
+                if not caps:
+                    continue
             whole = self._sure(base)
             last = whole.split(" ")[-1]
-            standard[at] = f"{whole} {last}" if ending in _DROPPED else f"{whole} {last}{ending}"
+            standard[at] = f"{whole} {last}{self._doubled[ending]}"
 
     def _sure(self, form: str) -> str:
         return next((e.standard for e in self._entries.get(form, ()) if e.sure), form)

@@ -91,27 +91,23 @@ def fit_odds(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> tupl
     return float(slope), float(intercept)
 
 
-def fit_flag_blend(
-    by_rules: Sequence[float], by_words: Sequence[float], truth: NDArray[np.bool_], *, positive: float = 1.0
-) -> Blend:
+def fit_flag_blend(by_rules: Sequence[float], by_words: Sequence[float], truth: NDArray[np.bool_]) -> Blend:
     """A blend for a yes/no question from scores of rules and head, each in [0, 1], on texts the head did not see.
 
-    The weights make the log loss least; the bias then puts 0.5 where F1 is best. A true yes counts `positive` times,
-    for traffic in which it is that much more common than here.
+    The weights make the log loss least; the bias then puts 0.5 where F1 is best.
     """
     odds = np.array([[log_odds(r), log_odds(w)] for r, w in zip(by_rules, by_words, strict=True)])
-    importance = np.where(truth, positive, 1.0)
 
     def loss(parameters: NDArray[np.floating]) -> float:
         margin = np.where(truth, 1.0, -1.0) * (odds @ parameters[:2] + parameters[2])
-        return float((importance * np.logaddexp(0.0, -margin)).mean() + 0.002 * (parameters[:2] ** 2).sum())
+        return float(np.logaddexp(0.0, -margin).mean() + 0.002 * (parameters[:2] ** 2).sum())
 
     start = np.array([0.5, 0.5, 0.0])
     rules, words, bias = minimize(loss, x0=start, bounds=[(0, 5), (0, 5), (None, None)], method="L-BFGS-B").x
     score = odds @ np.array([rules, words]) + bias
     order = np.argsort(-score)
-    hits = np.cumsum(np.where(truth[order], positive, 0.0))
-    f1 = 2 * hits / (hits + np.cumsum(np.where(truth[order], 0.0, 1.0)) + positive * truth.sum())
+    hits = np.cumsum(truth[order])
+    f1 = 2 * hits / (np.arange(1, len(order) + 1) + truth.sum())
     best = int(np.argmax(f1))
     following = score[order[min(best + 1, len(order) - 1)]]
     return Blend(rules=float(rules), words=float(words), bias=float(bias - (score[order[best]] + following) / 2))

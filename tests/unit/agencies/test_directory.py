@@ -14,6 +14,7 @@ from lapor_nlp.errors import DataFileError
 from lapor_nlp.place import Location, Place
 from lapor_nlp.regions.gazetteer import Gazetteer
 from lapor_nlp.tables import DATA, read_table
+from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.clean import clean
 from lapor_nlp.text.wordlist import Wordlist
 
@@ -46,6 +47,11 @@ def place(code: str, confidence: float = 1.0) -> Place:
         desa_name=desa.name if desa else None,
         desa_kind=desa.kind if desa else None,
     )
+
+
+def copy(folder: Path) -> Path:
+    """A copy of the packaged tables, to spoil."""
+    return Path(shutil.copytree(DATA / "agencies", folder / "agencies"))
 
 
 def assign(topic: str, sentence: str, *codes: str, flags: str = "", using: Directory = directory) -> Responsibility:
@@ -268,6 +274,23 @@ BAD = [
     ("names.csv", "34.04,tidak-ada,kabkota,X,,s", "tidak-ada"),
     ("names.csv", "34.04,dlh,kabkota,,,s", "local_name"),
     ("provinsi.csv", "99,Provinsi Baru,,entah,s", "ya or tidak"),
+    ("provinsi.csv", "34,Provinsi Lain,,ya,s", "twice"),
+    ("questions.csv", "wilayah,Di mana?", "twice"),
+    ("questions.csv", "baru,", "code and a text"),
+    ("questions.csv", "baru,Di {tempat}?", "no {field}"),
+    ("questions.csv", "baru,Di {tempat?", "baru: "),
+    ("sebutan.csv", "34,desa,Desa,s", "twice"),
+    ("sebutan.csv", "99,dusun,Dusun,s", "as level"),
+    ("sebutan.csv", "99,desa,,s", "a word"),
+    ("names.csv", "31,dinas-pu,provinsi,Dinas Jalan,,s", "twice"),
+    ("instansi.csv", "baru,Baru,Baru,Baru,pusat,lembaga,hilang,x,s,", "no parent hilang"),
+    ("instansi.csv", "baru,Baru,Baru,Baru,pusat,lembaga,baru,x,s,", "circle at baru"),
+    ("instansi.csv", "baru,Baru {wilayah},Baru {desa},Baru,kabkota,dinas,,x,s,", "cannot hold {desa}"),
+    ("instansi.csv", "baru,Baru {wilayah} {desa},Baru,Baru,desa,dinas,,x,s,", "cannot hold {wilayah}"),
+    ("instansi.csv", "baru,Baru {sebutan},Baru,Baru,desa,dinas,,x,s,", "cannot hold {sebutan}"),
+    ("instansi.csv", "baru,Baru,Baru {wilayah},Baru,kabkota,dinas,,x,s,", "cannot hold {wilayah}"),
+    ("instansi.csv", "baru,Baru {wilayah.x},Baru,Baru,kabkota,dinas,,x,s,", "cannot hold"),
+    ("instansi.csv", "baru,Baru {wilayah:>9},Baru,Baru,kabkota,dinas,,x,s,", "no format"),
 ]
 
 
@@ -283,12 +306,95 @@ def test_a_bad_row_names_file_and_line(tmp_path: Path, file: str, row: str, mess
     assert caught.value.line == text.count("\n") + 2
 
 
-def test_an_unknown_parent_is_refused(tmp_path: Path) -> None:
-    shutil.copytree(DATA / "agencies", tmp_path / "agencies")
-    with (tmp_path / "agencies" / "instansi.csv").open("a", encoding="utf-8") as file:
-        file.write("baru,Baru,Baru,Baru,pusat,lembaga,hilang,x,s,\n")
-    with pytest.raises(DataFileError, match="no parent hilang"):
-        Directory.load(tmp_path / "agencies")
+def test_parents_in_a_circle_are_refused(tmp_path: Path) -> None:
+    folder = copy(tmp_path)
+    with (folder / "instansi.csv").open("a", encoding="utf-8") as file:
+        file.write("satu,Satu,Satu,Satu,pusat,lembaga,dua,x,s,\n")
+        file.write("dua,Dua,Dua,Dua,pusat,lembaga,satu,x,s,\n")
+    with pytest.raises(DataFileError, match="satu: its parents go round in a circle"):
+        Directory.load(folder)
+
+
+@pytest.mark.parametrize("text", ["Lokasi ini di {pilihn}?", "Lokasi ini di mana?", "Di {pilihan} atau {lain}?"])
+def test_the_question_about_several_places_holds_them(tmp_path: Path, text: str) -> None:
+    folder = copy(tmp_path)
+    path = folder / "questions.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("wilayah-ganda,"))
+    lines[at] = f"wilayah-ganda,{text}"
+    path.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(DataFileError, match=r"must hold \{pilihan\}") as caught:
+        Directory.load(folder)
+    assert caught.value.line == at + 1
+
+
+@pytest.mark.parametrize("level", ["desa", "kecamatan"])
+def test_what_a_desa_is_called_needs_a_row_for_all_other_regions(tmp_path: Path, level: str) -> None:
+    folder = copy(tmp_path)
+    path = folder / "sebutan.csv"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join(x for x in lines if not x.startswith(f"*,{level},")), encoding="utf-8")
+    with pytest.raises(DataFileError, match=rf"\*,{level}") as caught:
+        Directory.load(folder)
+    assert caught.value.path == path
+
+
+class Codes:
+    """The codes of the packaged gazetteer, as a container."""
+
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, str) and gazetteer.get(code) is not None
+
+
+def test_the_packaged_tables_fit_the_packaged_taxonomy_and_gazetteer() -> None:
+    directory.check({topic.code: topic.urusan for topic in Taxonomy.load()}, Codes())
+
+
+@pytest.mark.parametrize(
+    ("file", "row", "message"),
+    [
+        ("rules.csv", "baru,sampahh,,*,polri,,1,,,s,", "no topic 'sampahh'"),
+        ("rules.csv", "baru,sampah|,,*,polri,,1,,,s,", "no topic ''"),
+        ("rules.csv", "baru,urusan:persampahan,,*,polri,,1,,,s,", "no topic 'urusan:persampahan'"),
+        ("rules.csv", "baru,sampah,,34.04|34.99,polri,,1,,,s,", "no region '34.99'"),
+        ("names.csv", "34.99,dlh,kabkota,Dinas Kebersihan,,s", "no region '34.99'"),
+        ("names.csv", ",dlh,kabkota,Dinas Kebersihan,,s", "no region ''"),
+        ("sebutan.csv", "34.99,desa,Desa,s", "no region '34.99'"),
+        ("provinsi.csv", "99,Provinsi Baru,,ya,s", "no region '99'"),
+    ],
+)
+def test_a_code_that_is_not_there_names_file_and_line(tmp_path: Path, file: str, row: str, message: str) -> None:
+    folder = copy(tmp_path)
+    path = folder / file
+    text = path.read_text(encoding="utf-8").rstrip("\n")
+    path.write_text(f"{text}\n{row}\n", encoding="utf-8")
+    own = Directory.load(folder)
+    with pytest.raises(DataFileError, match=message.replace("|", r"\|")) as caught:
+        own.check(URUSAN, Codes())
+    assert caught.value.path == path
+    assert caught.value.line == text.count("\n") + 2
+
+
+def test_names_laid_over_are_checked_too(tmp_path: Path) -> None:
+    names = tmp_path / "ours.csv"
+    names.write_text("region,instansi,level,name,local_name,source\n34.99,dlh,kabkota,Dinas,,s\n", encoding="utf-8")
+    own = Directory.load(names=names)
+    with pytest.raises(DataFileError, match=r"34\.99") as caught:
+        own.catalogue.check(Codes())
+    assert (caught.value.path, caught.value.line) == (names, 2)
+
+
+def test_every_question_is_asked() -> None:
+    rows = read_table(DATA / "agencies" / "rules.csv", ("question_if_missing",))
+    asked = {row["question_if_missing"] for _, row in rows} - {""}
+    assert asked | {"wilayah", "wilayah-ganda"} == set(directory.rules.questions)
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "agencies").glob("*.csv")), ids=lambda path: path.name)
+def test_every_table_names_its_source_and_licence(path: Path) -> None:
+    head = " ".join(line for line in path.read_text(encoding="utf-8").splitlines()[:8] if line.startswith("#"))
+    assert "MIT" in head
+    assert "Source: " in head or "authors of this project" in head
 
 
 def test_a_missing_question_or_file_is_refused(tmp_path: Path) -> None:

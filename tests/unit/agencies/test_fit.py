@@ -9,6 +9,7 @@ import pytest
 
 from lapor_nlp.agencies.directory import Directory
 from lapor_nlp.agencies.fit import OfficeNames, fits, same_office
+from lapor_nlp.agencies.instansi import Catalogue
 from lapor_nlp.agencies.office import Responsibility
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.place import Location, Place
@@ -145,6 +146,24 @@ def test_a_bad_part_of_a_name_is_refused(tmp_path: Path) -> None:
         file.write("kata,benua\n")
     with pytest.raises(DataFileError, match="part must be"):
         OfficeNames.load(tmp_path / "agencies")
+
+
+def test_a_part_of_a_name_stands_once(tmp_path: Path) -> None:
+    shutil.copytree(DATA / "agencies", tmp_path / "agencies")
+    with (tmp_path / "agencies" / "name_parts.csv").open("a", encoding="utf-8") as file:
+        file.write("kab,kota\n")
+    with pytest.raises(DataFileError, match="kab stands twice"):
+        OfficeNames.load(tmp_path / "agencies")
+
+
+def test_a_catalogue_at_hand_is_not_loaded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object) -> Catalogue:
+        raise AssertionError("loaded again")
+
+    monkeypatch.setattr(Catalogue, "load", load)
+    names = OfficeNames.load(catalogue=directory.catalogue)
+    assert names.catalogue is directory.catalogue
+    assert names.same("DLH Sleman", "Dinas Lingkungan Hidup Kabupaten Sleman")
 
 
 def test_a_bad_alias_names_file_and_line(tmp_path: Path) -> None:

@@ -189,6 +189,27 @@ class TestGiven:
         assert _codes(location) == ["34.04", "51.03"]
         assert location.notes == ("given_and_pin_disagree",)
 
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            {"provinsi": "Bali", "kabkota": "Sleman"},
+            {"kabkota": "34.04", "desa": "51.03.01.2001"},
+            {"kabkota": "Sleman", "kecamatan": "Kuta"},
+            {"provinsi": "Bali", "kecamatan": "Mlati"},
+            {"kecamatan": "Mlati", "desa": "34.04.07.2001"},
+        ],
+    )
+    def test_fields_that_contradict_one_another(self, locator: Locator, fields: dict[str, str]) -> None:
+        assert "given_fields_disagree" in locator.locate("jalan rusak", **fields).notes  # type: ignore[arg-type]
+
+    def test_fields_that_agree(self, locator: Locator) -> None:
+        fields = {"provinsi": "DI Yogyakarta", "kabkota": "Sleman", "kecamatan": "Mlati", "desa": "Sinduadi"}
+        assert locator.locate("jalan rusak di Sleman", **fields).notes == ()  # type: ignore[arg-type]
+
+    def test_province_disagrees_with_the_text(self, locator: Locator) -> None:
+        assert locator.locate("jalan di Badung", provinsi="Jawa Barat").notes == ("text_and_given_disagree",)
+        assert locator.locate("jalan di Badung", provinsi="Bali").notes == ()
+
     def test_empty_fields_are_absent(self, locator: Locator) -> None:
         assert locator.locate("jalan rusak", kabkota=" ", provinsi="") == Location()
 

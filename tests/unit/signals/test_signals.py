@@ -161,6 +161,12 @@ def test_any_text_can_be_read(text: str) -> None:
         ("rules.csv", "urgent,baru,!api,,1,baru,"),
         ("patterns.csv", "rusak,(,("),
         ("unions.csv", "gabungan,tidak_ada_cue"),
+        ("unions.csv", "masalah,t_rusak"),
+        ("patterns.csv", "tanya,?,[?]"),
+        ("macros.csv", "tidak,bukan"),
+        ("questions.csv", "urgent,-1,"),
+        ("empty_words.csv", "pronoun,saya"),
+        ("place_words.csv", "preposition,menuju"),
     ],
 )
 def test_a_table_at_fault_is_refused_with_its_line(table: str, line: str, tmp_path: Path) -> None:
@@ -170,6 +176,21 @@ def test_a_table_at_fault_is_refused_with_its_line(table: str, line: str, tmp_pa
     (folder / table).write_text("\n".join([*lines, line]), encoding="utf-8")
     with pytest.raises(DataFileError, match=rf"{table}:{len(lines) + 1}"):
         Signals.load(folder)
+
+
+def test_the_words_before_a_place_stand_in_a_table(tmp_path: Path) -> None:
+    folder = tmp_path / "signals"
+    shutil.copytree(DATA / "signals", folder)
+    text = clean("Pelayanannya payah sekali di Kota Bekasi")
+    assert read(text).missing == ("objek",)
+    (folder / "place_words.csv").write_text("kind,words\npreposition,menyang\n", encoding="utf-8")
+    assert Signals.load(folder).read(text, WORDLIST.tokens(text)).missing == ()
+
+
+@pytest.mark.parametrize("path", sorted((DATA / "signals").glob("*.csv")), ids=lambda path: path.name)
+def test_every_table_names_its_source_and_licence(path: Path) -> None:
+    head = " ".join(line for line in path.read_text(encoding="utf-8").splitlines()[:8] if line.startswith("#"))
+    assert "work of the authors of this project; licence MIT" in head
 
 
 def test_each_question_needs_its_row(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lapor_nlp.text.clean import clean, fold, is_binary_like, letter_share
+from lapor_nlp.text.clean import clean, fold, is_binary_like
 
 
 @pytest.mark.parametrize(
@@ -59,11 +59,6 @@ def test_clean_survives_every_code_point() -> None:
 def test_a_long_run_of_open_tags_takes_linear_time() -> None:
     text = "<a " * 50_000
     assert len(clean(text)) == len(text)
-
-
-def test_letter_share() -> None:
-    assert letter_share("ab 12") == 0.5
-    assert letter_share("  ") == 0.0
 
 
 def test_binary_is_told_from_text() -> None:

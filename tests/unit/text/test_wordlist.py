@@ -29,6 +29,7 @@ def standard(wordlist: Wordlist, text: str) -> str:
         ("udh 2 thn ga pernah diaspal", "sudah 2 tahun tidak pernah diaspal"),
         ("ibu2 sama anak2 pd jatoh", "ibu ibu sama anak anak pada jatuh"),
         ("dmn2 sampah, libur2an", "di mana mana sampah libur liburan"),
+        ("anak2nya, kejadian2lah", "anak anak kejadian kejadian"),
         ("tolooong banjirrr bangettt", "tolong banjir banget"),
         ("TLG LAMPU JLN MATI", "tolong lampu jalan mati"),
         ("dalan ngarep omahku bolong, ora ono sing ndandani", "jalan depan rumah berlubang tidak ada yang memperbaiki"),
@@ -103,6 +104,12 @@ def test_tokens_of_any_text(text: str) -> None:
 
 
 WORDLIST = Wordlist.load()
+
+
+@pytest.mark.parametrize("piece", ["IBU2 ", "AIR2 mati ", "tolooong ", "jln RUSAK2nya ", "wis Ora "])
+def test_long_texts_end(piece: str) -> None:
+    text = piece * (99_999 // len(piece))
+    assert len(WORDLIST.tokens(text)) == len(text.split())
 
 
 def test_the_table_covers_slang_and_the_regional_languages() -> None:
