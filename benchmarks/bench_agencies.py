@@ -1,6 +1,6 @@
 """Agency right, given the right topic and the right region: the part that agencies/ answers for.
 
-    python benchmarks/bench_agencies.py --cases CASES.jsonl --topics benchmarks/dev_topics.csv [--json OUT]
+    python benchmarks/bench_agencies.py --cases CASES.jsonl --topics benchmarks/dev_topics.csv [--out FILE]
 
 CASES has one routing case a line (id, text, region, agency, level, urgent, pengawasan), TOPICS the columns id,topic.
 The gold region is given; finer places come from the Locator where it agrees with the gold kab/kota. Wrong cases are
@@ -14,6 +14,8 @@ import json
 import time
 from pathlib import Path
 from typing import Any
+
+from common import publish
 
 from lapor_nlp.agencies.directory import Directory
 from lapor_nlp.agencies.fit import same_office
@@ -32,12 +34,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cases", type=Path, required=True)
     parser.add_argument("--topics", type=Path, default=Path(__file__).parent / "dev_topics.csv")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     result = run(options.cases, options.topics)
-    print(json.dumps(result, indent=1, ensure_ascii=False))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    publish("agencies", result, options.out)
 
 
 def run(cases: Path, topics: Path) -> dict[str, Any]:

