@@ -144,7 +144,7 @@ class Reader:
         """ "Sendangrejo, Minggir" is a desa and its kecamatan, though "minggir" alone is a word of every day."""
         found: list[Mention] = []
         strong = {k for m in mentions if m.weight >= _SURE and m.level != "desa" for k in range(m.first, m.last + 1)}
-        table, index, roles = self._names.kecamatan, self._names.desa, self._cues.roles
+        table, index = self._names.kecamatan, self._names.desa
         for at in range(1, len(line)):
             gap = line.gap(at)
             if not line.capital(at) or gap.strip() not in ("", ",", "(") or not line.capitals[at - 1]:

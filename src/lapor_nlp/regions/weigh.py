@@ -116,7 +116,8 @@ def _confident(groups: list[tuple[list[str], list[_Claim], float]], table: dict[
     result = []
     lead = max(range(len(groups)), key=lambda k: strengths[k], default=0)
     for number, (ties, own, _) in enumerate(groups):
-        if len(ties) > _LARGEST_TIE or (number != lead and strengths[lead] >= _FIRM and _aside(own, ties, groups[lead])):
+        outdone = number != lead and strengths[lead] >= _FIRM
+        if len(ties) > _LARGEST_TIE or (outdone and _aside(own, ties, groups[lead])):
             continue
         mine = strengths[number] ** 3
         others = sum(s**3 for k, s in enumerate(strengths) if k != number)
