@@ -41,7 +41,7 @@ _PLACE_ROLES = _SUPPORTED | {
     "negation",
     "comparison",
 }
-_GOES_ON = frozenset(("destination", "origin", "from", "negation", "living", "comparison", "business"))
+_GOES_ON = frozenset(("background", "destination", "origin", "from", "negation", "living", "comparison", "business"))
 _ROADS = frozenset(("route", "street", "street_raya"))
 _SECTION_NEAR = 5
 """How many words may stand between the ends of a road and the section that is meant."""
@@ -205,6 +205,9 @@ class Reader:
                 one.readings = tuple((code[:5], code[:8], code, share) for code in inner)
                 one.level = "desa"
                 one.province, one.around, one.latent = "", (), ()
+        elif one.level == "kecamatan" and two.role == "river" and outer & {kab for kab, _, _ in one.latent}:
+            role = self._cues.roles["none"]  # "Selat Karangasem" is a kecamatan and no strait
+            two.weight, two.role = (role.kabkota if two.level == "kabkota" else role.kecamatan), "none"
         elif one.level == "kecamatan" and two.level == "kabkota":
             both = mine & outer
             if both and len(mine) > 1:
