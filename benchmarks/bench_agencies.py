@@ -9,13 +9,12 @@ listed by id.
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from pathlib import Path
 from typing import Any
 
-from common import publish
+from common import parser, publish
 
 from lapor_nlp.agencies.directory import Directory
 from lapor_nlp.agencies.fit import same_office
@@ -31,11 +30,9 @@ CENTRAL = {"pusat", "vertikal"}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--topics", type=Path, default=Path(__file__).parent / "dev_topics.csv")
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    line = parser(__doc__, cases=True)
+    line.add_argument("--topics", type=Path, default=Path(__file__).parent / "dev_topics.csv")
+    options = line.parse_args()
     result = run(options.cases, options.topics)
     publish("agencies", result, options.out)
 

@@ -9,24 +9,21 @@ name or usual abbreviation stands in the text, the kab/kota whose full name stan
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from common import publish, read_jsonl, share
+from common import parser, publish, read_jsonl, share
 
 from lapor_nlp import Decision, Report, Router
 from lapor_nlp.agencies.fit import same_office
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--bundle", type=Path)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    line = parser(__doc__, cases=True)
+    line.add_argument("--bundle", type=Path)
+    arguments = line.parse_args()
     cases = read_jsonl(arguments.cases)
     router = Router.load(arguments.bundle)
     decisions = [router.route(Report(id=c["id"], text=c["text"], latitude=c["lat"], longitude=c["lon"])) for c in cases]

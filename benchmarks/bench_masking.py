@@ -9,16 +9,14 @@ it is installed, limited to the kinds of data that the cases mark: no addresses,
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.metadata
 import importlib.util
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from common import publish, read_jsonl, share
+from common import parser, publish, read_jsonl, share
 
 from lapor_nlp.text.mask import Masker
 
@@ -31,10 +29,7 @@ RIVAL_KINDS = [
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, cases=True).parse_args()
     cases = read_jsonl(arguments.cases)
     masker = Masker.load()
     finders: dict[str, Finder] = {"lapor-nlp": lambda text: [(f.start, f.end) for f in masker.find(text)]}

@@ -11,16 +11,14 @@ given on the cases without any.
 
 from __future__ import annotations
 
-import argparse
 import re
 import resource
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from common import publish, read_jsonl, share
+from common import parser, publish, read_jsonl, share
 
 from lapor_nlp.place import Location
 from lapor_nlp.regions.locator import Locator
@@ -31,10 +29,7 @@ TEXTS = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
+    options = parser(__doc__, cases=True).parse_args()
     cases = read_jsonl(options.cases)
 
     before = _resident()

@@ -8,14 +8,12 @@ with a handful of keywords gives.
 
 from __future__ import annotations
 
-import argparse
 import re
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from common import publish, read_jsonl, share
+from common import parser, publish, read_jsonl, share
 
 from lapor_nlp.signals.signals import Signals
 from lapor_nlp.text.clean import clean
@@ -26,10 +24,7 @@ Reader = Callable[[str], dict[str, Any]]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--cases", type=Path, required=True)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    arguments = parser(__doc__, cases=True).parse_args()
     cases = read_jsonl(arguments.cases)
     readers: dict[str, Reader] = {"lapor-nlp": ours(), "keywords": by_keywords}
     figures = {name: measure(reader, cases) for name, reader in readers.items()}

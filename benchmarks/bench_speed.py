@@ -8,7 +8,6 @@ answers one question only, the topic: scikit-learn TF-IDF (words and characters)
 
 from __future__ import annotations
 
-import argparse
 import resource
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from common import HERE, publish, read_jsonl
+from common import HERE, parser, publish, read_jsonl
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import make_union
 from sklearn.svm import LinearSVC
@@ -29,10 +28,9 @@ MOST = 2000
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--texts", type=Path)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    line = parser(__doc__)
+    line.add_argument("--texts", type=Path)
+    arguments = line.parse_args()
     seeds = [row for path in sorted((HERE.parent / "training" / "seeds").glob("*.jsonl")) for row in read_jsonl(path)]
     rows = read_jsonl(arguments.texts) if arguments.texts else seeds[:: max(1, len(seeds) // MOST)]
     texts = [row["text"] for row in rows[:MOST]]

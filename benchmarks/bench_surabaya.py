@@ -8,13 +8,12 @@ every kelurahan counts as one class, every kecamatan as another.
 
 from __future__ import annotations
 
-import argparse
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import publish, read_jsonl
+from common import parser, publish, read_jsonl
 from numpy.typing import NDArray
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -31,10 +30,9 @@ FEWEST = 20
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("complaints", type=Path)
-    parser.add_argument("--out", type=Path)
-    arguments = parser.parse_args()
+    line = parser(__doc__)
+    line.add_argument("complaints", type=Path)
+    arguments = line.parse_args()
     train = [(r["text"], agency(r)) for r in read_jsonl(arguments.complaints / "surabaya_train.jsonl")]
     test = [(r["text"], agency(r)) for r in read_jsonl(arguments.complaints / "surabaya_dev.jsonl")]
     counts = Counter(label for _, label in train if label)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -16,6 +17,15 @@ HERE = Path(__file__).parent
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     with path.open(encoding="utf-8") as file:
         return [json.loads(line) for line in file if line.strip()]
+
+
+def parser(description: str | None, *, cases: bool = False) -> argparse.ArgumentParser:
+    """The command line that all share: `--out FILE`, and `--cases FILE` where invented cases are scored."""
+    made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    made.add_argument("--out", type=Path, help="keep the JSON here")
+    if cases:
+        made.add_argument("--cases", type=Path, required=True, help="JSON lines, see cases/README.md")
+    return made
 
 
 def publish(name: str, result: dict[str, Any], out: Path | None) -> None:

@@ -312,9 +312,7 @@ def test_html_is_read_as_text(router: Router) -> None:
 
 def test_a_deployment_brings_its_own_topics(tmp_path: Path) -> None:
     (tmp_path / "version.json").write_text('{"name": "ours", "version": "9"}')
-    (tmp_path / "topics.csv").write_text(
-        "code,name,kategori,urusan,place,description\ngot,Got,SELOKAN,pekerjaan umum,wajib,\n"
-    )
+    (tmp_path / "topics.csv").write_text("code,name,kategori,urusan,description\ngot,Got,SELOKAN,pekerjaan umum,\n")
     with pytest.raises(BundleError, match="add a migration"):
         Router.load(taxonomy=tmp_path)
 

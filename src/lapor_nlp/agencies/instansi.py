@@ -171,6 +171,7 @@ class Catalogue:
         for end in range(len(region), 1, -1):
             shown, local = self._names.get((region[:end], row.key, level), (None, None))
             if shown or local:
+                shown, local = (text and text.format(wilayah=wilayah).strip() for text in (shown, local))
                 return Named(shown or display, local or shown or name, local or shown, level, region)
         return Named(display, name, None, level, region)
 
@@ -266,6 +267,12 @@ def _read_names(
             raise DataFileError(path, f"instansi.csv has no {row['instansi']} at {row['level']}", line=line)
         if not row["name"] and not row["local_name"]:
             raise DataFileError(path, "give a name or a local_name", line=line)
+        try:
+            held = fields(row["name"]) | fields(row["local_name"])
+        except ValueError as error:
+            raise DataFileError(path, str(error), line=line) from error
+        if not held <= {"wilayah"}:
+            raise DataFileError(path, "a name may hold {wilayah} and no other field", line=line)
         key = (row["region"], row["instansi"], row["level"])
         if key in names:
             raise DataFileError(path, f"{' '.join(key)} stands twice", line=line)

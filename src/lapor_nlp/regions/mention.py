@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class Mention:
     role: str = "none"
     typed: bool = False
     name: str = ""
-    notes: list[str] = field(default_factory=list)
 
     def reads(self, kabkota: str) -> bool:
         return any(reading[0] == kabkota for reading in self.readings)

@@ -10,9 +10,9 @@ from typing import Any
 from lapor_nlp.errors import DataFileError, UnknownTopicError
 from lapor_nlp.tables import DATA, read_table
 from lapor_nlp.taxonomy.migration import Migration, parse_migrations
-from lapor_nlp.taxonomy.topic import PLACE_RULES, Topic
+from lapor_nlp.taxonomy.topic import Topic
 
-_COLUMNS = ("code", "name", "kategori", "urusan", "place", "description")
+_COLUMNS = ("code", "name", "kategori", "urusan", "description")
 
 
 class Taxonomy:
@@ -111,8 +111,6 @@ def _read_topics(path: Path, tree: Mapping[str, list[str]] | None) -> Iterator[T
         if not code or code in seen:
             raise DataFileError(path, f"the code {code!r} is empty or stands twice", line=line)
         seen.add(code)
-        if row["place"] not in PLACE_RULES:
-            raise DataFileError(path, f"place must be one of {', '.join(PLACE_RULES)}", line=line)
         if tree is not None:
             below = tree.get(kategori[0])
             wrong = kategori[0] if below is None else next((p for p in kategori[1:] if p not in below), None)
@@ -123,6 +121,5 @@ def _read_topics(path: Path, tree: Mapping[str, list[str]] | None) -> Iterator[T
             name=row["name"],
             kategori=kategori,
             urusan=row["urusan"],
-            place=row["place"],
             description=row["description"],
         )

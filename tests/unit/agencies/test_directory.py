@@ -208,10 +208,10 @@ def test_the_named_office_breaks_a_tie_but_not_the_law() -> None:
 
 
 def test_a_local_name_rides_along() -> None:
-    best = assign("jalan-rusak", "jalan gang rusak", "35.78").best
+    best = assign("jalan-rusak", "jalan gang rusak", "32.73").best
     assert best is not None
-    assert best.name == "Dinas Pekerjaan Umum Kota Surabaya"
-    assert best.local_name == best.full_name == "Dinas Sumber Daya Air dan Bina Marga Kota Surabaya"
+    assert best.name == "Dinas Pekerjaan Umum Kota Bandung"
+    assert best.local_name == best.full_name == "Dinas Sumber Daya Air dan Bina Marga Kota Bandung"
 
 
 def test_a_kelurahan_and_a_desa_answer_under_their_own_code() -> None:
@@ -407,3 +407,11 @@ def test_a_missing_question_or_file_is_refused(tmp_path: Path) -> None:
     questions.unlink()
     with pytest.raises(DataFileError, match="cannot be read"):
         Directory.load(tmp_path / "agencies")
+
+
+@pytest.mark.parametrize("name", ["Dinas {wilayh}", "Dinas {wilayah", "Dinas {wilayah:>9}"])
+def test_a_local_name_holds_the_region_or_no_field(tmp_path: Path, name: str) -> None:
+    table = tmp_path / "names.csv"
+    table.write_text(f"region,instansi,level,name,local_name,source\n34.04,dinas-pu,kabkota,,{name},ours\n")
+    with pytest.raises(DataFileError, match=r"names\.csv:2"):
+        Directory.load(names=table)

@@ -31,7 +31,7 @@ def assign(topic: str, urusan: str, sentence: str, *places: Place) -> Responsibi
     [
         ("DPUPKP Kab. Sleman", "Dinas Pekerjaan Umum Kabupaten Sleman"),
         ("Dinas PUPR Kabupaten Badung", "Dinas Pekerjaan Umum Kabupaten Badung"),
-        ("Dinas Sumber Daya Air dan Bina Marga Kota Surabaya", "Dinas Pekerjaan Umum Kota Surabaya"),
+        ("Dinas Sumber Daya Air dan Bina Marga Kota Bandung", "Dinas Pekerjaan Umum Kota Bandung"),
         ("Disdukcapil Kota Bandung", "Dinas Kependudukan dan Pencatatan Sipil Kota Bandung"),
         ("Dishub Surabaya", "Dinas Perhubungan Kota Surabaya"),
         ("Dinas Perhubungan DIY", "Dinas Perhubungan Daerah Istimewa Yogyakarta"),
@@ -124,9 +124,9 @@ def test_a_ministry_is_the_parent_of_its_office() -> None:
 
 
 def test_a_local_name_fits() -> None:
-    surabaya = Place(code="35.78", name="Kota Surabaya", confidence=1.0)
-    answer = assign("drainase", "pekerjaan umum", "got mampet", surabaya)
-    assert fits("Dinas Sumber Daya Air dan Bina Marga Kota Surabaya", answer).verdict == "fits"
+    bandung = Place(code="32.73", name="Kota Bandung", confidence=1.0)
+    answer = assign("drainase", "pekerjaan umum", "got mampet", bandung)
+    assert fits("Dinas Sumber Daya Air dan Bina Marga Kota Bandung", answer).verdict == "fits"
 
 
 def test_any_candidate_fits_while_the_level_is_open() -> None:
