@@ -1,11 +1,8 @@
-"""The command line: parses and calls; everything it can do, the library can."""
+"""Commands of the platform and the operator: route, explain, topics, model."""
 
 from __future__ import annotations
 
-import io
-import json
 import os
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +11,11 @@ from typing import Annotated, Any
 import typer
 
 from lapor_nlp.batch.readers import read_file, read_stream
-from lapor_nlp.console import printable, show_decision, show_explanation, show_line, show_topics
+from lapor_nlp.bundle import load_bundle
+from lapor_nlp.cli.app import AsJson, Model, app, print_json
+from lapor_nlp.console import show_decision, show_explanation, show_line, show_topics
 from lapor_nlp.decision import Failure
-from lapor_nlp.errors import LaporError, ReadError, ReportError
+from lapor_nlp.errors import ReadError, ReportError
 from lapor_nlp.report import Report
 from lapor_nlp.router import Router
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
@@ -24,19 +23,10 @@ from lapor_nlp.taxonomy.taxonomy import Taxonomy
 _FILES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
 _LONGEST_PATH = 255
 
-app = typer.Typer(
-    add_completion=False,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="Reads public complaints in Indonesian and says which office answers, how sure it is, and why.",
-)
-
 Source = Annotated[str, typer.Argument(help="A report in quotes, a file (.jsonl, .csv, .tsv, .txt), or - for a pipe.")]
-Model = Annotated[Path | None, typer.Option("--bundle", help="Model folder instead of the packaged one.")]
 TaxonomyFolder = Annotated[Path | None, typer.Option("--taxonomy", help="Folder of your own topics.")]
 AgencyFolder = Annotated[Path | None, typer.Option("--agencies", help="Folder of your own offices and rules.")]
 NamesFile = Annotated[Path | None, typer.Option("--names", help="Table of local office names laid over ours.")]
-AsJson = Annotated[bool, typer.Option("--json", help="One JSON object for each report.")]
 Latitude = Annotated[float | None, typer.Option("--lat", help="Latitude in degrees.")]
 Longitude = Annotated[float | None, typer.Option("--lon", help="Longitude in degrees.")]
 Kabkota = Annotated[str | None, typer.Option("--kabkota", help="Kabupaten/kota given by the reporter.")]
@@ -71,7 +61,7 @@ def route(
         report = _single(source, lat, lon, kabkota, agency)
         decision = router.route(report)
         if as_json:
-            _print_json(decision.to_dict())
+            print_json(decision.to_dict())
         else:
             show_decision(decision, router.mask(report.reading).text)
         return
@@ -79,7 +69,7 @@ def route(
     for result in router.route_many(rows, chunk=1 if source == "-" else 256):
         failed += isinstance(result, Failure)
         if as_json:
-            _print_json(result.to_dict())
+            print_json(result.to_dict())
         else:
             show_line(result)
     if failed:
@@ -111,7 +101,7 @@ def topics(taxonomy: TaxonomyFolder = None, as_json: AsJson = False) -> None:
     loaded = Taxonomy.load(taxonomy)
     if as_json:
         for topic in loaded:
-            _print_json(
+            print_json(
                 {"code": topic.code, "name": topic.name, "category_path": topic.kategori, "urusan": topic.urusan}
             )
     else:
@@ -121,10 +111,8 @@ def topics(taxonomy: TaxonomyFolder = None, as_json: AsJson = False) -> None:
 @app.command()
 def model(bundle: Model = None) -> None:
     """Show which model is used, what it was made from, and how well it did, as JSON."""
-    from lapor_nlp.bundle import load_bundle
-
     loaded = load_bundle(bundle)
-    _print_json(
+    print_json(
         {
             "name": loaded.name,
             "version": loaded.version,
@@ -140,20 +128,6 @@ def model(bundle: Model = None) -> None:
             "origin": loaded.origin,
         }
     )
-
-
-def main() -> None:
-    """Entry point: errors of the library become one line on stderr and exit code 2; a closed pipe ends quietly."""
-    if hasattr(signal, "SIGPIPE"):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    try:
-        app()
-    except LaporError as error:
-        typer.echo(f"lapor-nlp: {printable(str(error))}", err=True)
-        sys.exit(2)
 
 
 def _rows(source: str, form: str | None) -> Iterator[Any] | None:
@@ -175,8 +149,3 @@ def _single(text: str, lat: float | None, lon: float | None, kabkota: str | None
     if not text.strip():
         raise ReportError("text", "is empty; put the report in quotes")
     return Report(id="1", text=text, latitude=lat, longitude=lon, kabkota=kabkota, chosen_agency=agency)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
