@@ -57,7 +57,7 @@ def main() -> None:
     rival = rival_seconds(seeds, texts)
     result["rival_topic_only_per_s"] = round(len(texts) / rival)
     tokens = [router.wordlist.tokens(clean(t)) for t in texts]
-    topic = timed(lambda: router.bundle.model.predict(tokens, "topic"))
+    topic = timed(lambda: router.bundle.classifier.score(texts, tokens, ["topic"]).predictions())
     result["topic_only_per_s"] = round(len(texts) / topic)
     result["ratio_topic_only_to_rival"] = round(rival / topic, 2)
     result["ratio_whole_decision_to_rival"] = round(rival / seconds, 2)
@@ -89,7 +89,7 @@ def stages(router: Router, texts: list[str]) -> dict[str, float]:
     seconds = {
         "clean": timed(lambda: [clean(text) for text in texts]),
         "words": timed(lambda: [router.wordlist.tokens(text) for text in cleaned]),
-        "classify": timed(lambda: router.bundle.model.predict_all(tokens)),
+        "classify": timed(lambda: router.bundle.classifier.score(cleaned, tokens).predictions()),
         "locate": timed(lambda: [router.locator.locate(text) for text in cleaned]),
         "signals": timed(lambda: [router.signals.read(c, t) for c, t in zip(cleaned, tokens, strict=True)]),
         "agency_cues": timed(lambda: [router.directory.cues(t) for t in tokens]),

@@ -1,11 +1,15 @@
 """Bundle: a trained model as a folder of plain files, checked before anything is built from it.
 
-    models/lexical-2026.11/
-        manifest.json         format, name, version, taxonomy, settings, heads, policy, metrics, sha256 of every file
-        lexical.safetensors   document frequencies and head weights
+    models/NAME/
+        manifest.json         format, name, version, taxonomy, settings, heads, policies, metrics, sha256 of every file
+        lexical.safetensors   document frequencies and weights of the lexical heads
+        dense.safetensors     weights of the heads over the encoder     (these three only with an encoder)
+        encoder.onnx          from token numbers to one vector a text
+        tokenizer.json
         MODEL_CARD.md         for people
 
-Nothing in it can run code: JSON and safetensors only.
+Nothing in it can run code: JSON, safetensors and ONNX only. Where a folder is asked for, a pointer will do: a small
+file such as models/current that names the folder beside it.
 """
 
 from __future__ import annotations
@@ -27,37 +31,56 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from lapor_nlp.blend import Blend
+from lapor_nlp.classifier.classifier import Classifier, DenseHead, Mix
 from lapor_nlp.classifier.features import FeatureSettings
-from lapor_nlp.classifier.lexical import Head, LexicalModel
+from lapor_nlp.classifier.lexical import LexicalHead, LexicalModel
 from lapor_nlp.decision import BundleId, Policy
+from lapor_nlp.encoder.encoder import EncoderSettings
+from lapor_nlp.encoder.onnx import FILES, OnnxEncoder
 from lapor_nlp.errors import BundleError
 
-FORMAT = 1
+FORMAT = 2
 """Version of the folder's layout that this release writes; it reads this and every earlier one."""
 
 _DEFAULT = "lexical-2026.11"
 _MANIFEST = "manifest.json"
-_WEIGHTS = "lexical.safetensors"
+_LEXICAL = "lexical.safetensors"
+_DENSE = "dense.safetensors"
 _TOP = 127
+_NEEDED = {
+    1: ("name", "version", "taxonomy", "features", "heads", "policy", "blends", "files", "sha256"),
+    2: ("name", "version", "taxonomy", "features", "encoder", "heads", "policies", "blends", "files", "sha256"),
+}
+"""What a manifest of each format must hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A model ready to use, with what it was made from and how well it did."""
+    """A model ready to use, with what it was made from and how well it did.
+
+    `policies` says for each head when it may act alone; `blends` how rules and heads join; `reference` what traffic
+    looked like when the model was fitted, so that drift can be seen. `taxonomy` is the version its topics belong to, ""
+    when it has no head `topic`.
+    """
 
     name: str
     version: str
     taxonomy: str
-    model: LexicalModel
-    policy: Policy
+    classifier: Classifier
+    policies: Mapping[str, Policy]
     blends: Mapping[str, Blend] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
+    reference: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
 
     @property
     def id(self) -> BundleId:
         return BundleId(name=self.name, version=self.version, sha256=self.sha256)
+
+    def policy(self, head: str) -> Policy:
+        """When `head` may act alone: never, if nothing was fitted for it."""
+        return self.policies.get(head, Policy(act_alone=None))
 
 
 def default_folder() -> Path:
@@ -72,56 +95,96 @@ def default_folder() -> Path:
     return found
 
 
+def resolve(folder: Path | str) -> Path:
+    """The bundle folder that a path means: the folder itself, or the one that a pointer file names beside it.
+
+    Raises BundleError when the pointer cannot be read.
+    """
+    path = Path(folder)
+    if not path.is_file():
+        return path
+    try:
+        name = json.loads(path.read_text(encoding="utf-8"))["bundle"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BundleError(path, "is no model folder and no pointer to one; name the folder") from error
+    if not isinstance(name, str) or Path(name).name != name:
+        raise BundleError(path, "must point at a folder beside it; promote the model again")
+    return path.parent / name
+
+
 def save_bundle(bundle: Bundle, folder: Path, *, card: str | None = None) -> str:
     """Write a bundle folder and return its sha256. The folder appears whole or not at all.
 
-    Raises BundleError when `folder` exists and holds anything but a bundle.
+    An encoder's files are copied from where it was loaded. Raises BundleError when `folder` exists and holds anything
+    but a bundle, or when it cannot be written.
     """
     if folder.exists() and any(folder.iterdir()) and not (folder / _MANIFEST).is_file():
         raise BundleError(folder, "exists and is not a model folder; choose another name or empty it")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        staging.chmod(0o755)
-        save_file(_tensors(bundle.model), staging / _WEIGHTS)
-        if card is not None:
-            (staging / "MODEL_CARD.md").write_text(card, encoding="utf-8")
-        for path in staging.iterdir():
-            path.chmod(0o644)
-        files = {p.name: _describe(p) for p in sorted(staging.iterdir())}
-        manifest: dict[str, Any] = {
-            "format": FORMAT,
-            "name": bundle.name,
-            "version": bundle.version,
-            "taxonomy": bundle.taxonomy,
-            "features": asdict(bundle.model.features.settings),
-            "heads": {
-                name: {"labels": list(head.labels), "sharpness": head.sharpness}
-                for name, head in bundle.model.heads.items()
-            },
-            "policy": asdict(bundle.policy),
-            "blends": {name: asdict(blend) for name, blend in bundle.blends.items()},
-            "metrics": dict(bundle.metrics),
-            "origin": dict(bundle.origin),
-            "files": files,
-        }
-        manifest["sha256"] = _fingerprint(manifest)
-        (staging / _MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise BundleError(folder, f"cannot be written: {error.strerror}; choose another place") from error
+    try:
+        sha256 = _write(bundle, staging, card)
         _replace(staging, folder)
+    except OSError as error:
+        shutil.rmtree(staging, ignore_errors=True)
+        raise BundleError(folder, f"could not be written: {error.strerror}; nothing was changed") from error
     except BaseException:
         shutil.rmtree(staging, ignore_errors=True)
         raise
+    return sha256
+
+
+def _write(bundle: Bundle, staging: Path, card: str | None) -> str:
+    staging.chmod(0o755)
+    classifier = bundle.classifier
+    encoder = classifier.encoder
+    save_file(_lexical_tensors(classifier.lexical), staging / _LEXICAL)
+    if encoder is not None:
+        if not isinstance(encoder, OnnxEncoder):
+            raise BundleError(staging, "only an encoder that was exported to ONNX can be stored")
+        for name in FILES:
+            if (encoder.folder / name).is_file():
+                shutil.copyfile(encoder.folder / name, staging / name)
+        save_file(_dense_tensors(classifier.dense), staging / _DENSE)
+    if card is not None:
+        (staging / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    for path in staging.iterdir():
+        path.chmod(0o644)
+    manifest: dict[str, Any] = {
+        "format": FORMAT,
+        "name": bundle.name,
+        "version": bundle.version,
+        "taxonomy": bundle.taxonomy,
+        "features": asdict(classifier.lexical.features.settings),
+        "encoder": None if encoder is None else asdict(encoder.settings),
+        "heads": {
+            name: {"labels": list(labels), "mix": asdict(classifier.mixes[name])}
+            for name, labels in classifier.labels.items()
+        },
+        "policies": {name: asdict(policy) for name, policy in bundle.policies.items()},
+        "blends": {name: asdict(blend) for name, blend in bundle.blends.items()},
+        "metrics": dict(bundle.metrics),
+        "origin": dict(bundle.origin),
+        "reference": dict(bundle.reference),
+        "files": {p.name: _describe(p) for p in sorted(staging.iterdir())},
+    }
+    manifest["sha256"] = _fingerprint(manifest)
+    (staging / _MANIFEST).write_text(json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return str(manifest["sha256"])
 
 
-def load_bundle(folder: Path | str | None = None) -> Bundle:
-    """Read and check a bundle folder; the packaged one by default.
+def load_bundle(folder: Path | str | None = None, *, threads: int | None = None) -> Bundle:
+    """Read and check a bundle folder, or the one that a pointer names; the packaged one by default.
 
-    The hashes find damage and edits by accident; they are no signature.
+    `threads` is how many the encoder may use, by default one for each core. The hashes find damage and edits by
+    accident; they are no signature.
 
     Raises BundleError naming the file that is missing, damaged, changed since it was written, or too new.
     """
-    folder = default_folder() if folder is None else Path(folder)
+    folder = default_folder() if folder is None else resolve(folder)
     manifest = _read_manifest(folder)
     for name, expected in manifest["files"].items():
         path = folder / name
@@ -129,23 +192,29 @@ def load_bundle(folder: Path | str | None = None) -> Bundle:
             raise BundleError(path, "is missing from the model folder; copy the folder again")
         if _describe(path) != expected:
             raise BundleError(path, "is damaged or was changed (its sha256 differs from the manifest); copy it again")
-    weights = folder / _WEIGHTS
     try:
-        tensors = load_file(weights)
-        model = _model(manifest, tensors)
-        policy = Policy(**manifest["policy"])
+        mixes = {name: Mix(**about["mix"]) for name, about in manifest["heads"].items()}
+        labels = {name: tuple(str(label) for label in about["labels"]) for name, about in manifest["heads"].items()}
+        encoder, dense = None, {}
+        if manifest["encoder"] is not None:
+            encoder = OnnxEncoder.load(folder, EncoderSettings(**manifest["encoder"]), threads=threads)
+            dense = _dense_heads(labels, load_file(folder / _DENSE), encoder.settings.dimension)
+        lexical = _lexical_model(manifest["features"], labels, load_file(folder / _LEXICAL))
+        classifier = Classifier(lexical=lexical, mixes=mixes, encoder=encoder, dense=dense)
+        policies = {name: Policy(**policy) for name, policy in manifest["policies"].items()}
         blends = {name: Blend(**weights) for name, weights in manifest["blends"].items()}
-    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise BundleError(weights, f"does not fit the manifest: {error}") from error
+    except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
+        raise BundleError(folder, f"does not fit its manifest: {error}; copy the folder again") from error
     return Bundle(
         name=str(manifest["name"]),
         version=str(manifest["version"]),
         taxonomy=str(manifest["taxonomy"]),
-        model=model,
-        policy=policy,
+        classifier=classifier,
+        policies=policies,
         blends=blends,
         metrics=manifest.get("metrics", {}),
         origin=manifest.get("origin", {}),
+        reference=manifest.get("reference", {}),
         sha256=str(manifest["sha256"]),
     )
 
@@ -165,21 +234,32 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(path, "is not a model manifest")
     if number > FORMAT:
         raise BundleError(path, f"has format {number}, this release reads up to {FORMAT}: upgrade lapor-nlp")
-    needed = ("name", "version", "taxonomy", "features", "heads", "policy", "blends", "files", "sha256")
+    needed = _NEEDED[number]
     absent = [key for key in needed if key not in manifest]
     if absent:
         raise BundleError(path, f"lacks {', '.join(absent)}")
     if manifest["sha256"] != _fingerprint(manifest):
         raise BundleError(path, "was changed after it was written (its own sha256 differs); copy the folder again")
-    objects = ("features", "heads", "policy", "blends", "files")
-    if not all(isinstance(manifest[key], dict) for key in objects) or "topic" not in manifest["heads"]:
-        raise BundleError(path, f"must hold objects under {', '.join(objects)} and a head topic")
-    if _WEIGHTS not in manifest["files"] or any(Path(name).name != name for name in manifest["files"]):
-        raise BundleError(path, f"must list {_WEIGHTS} and only plain file names")
-    return manifest
+    objects = [key for key in needed if key not in ("name", "version", "taxonomy", "encoder", "sha256")]
+    if not all(isinstance(manifest[key], dict) for key in objects) or not manifest["heads"]:
+        raise BundleError(path, f"must hold objects under {', '.join(objects)} and at least one head")
+    if _LEXICAL not in manifest["files"] or any(Path(name).name != name for name in manifest["files"]):
+        raise BundleError(path, f"must list {_LEXICAL} and only plain file names")
+    return _upgraded(manifest)
 
 
-def _tensors(model: LexicalModel) -> dict[str, NDArray[np.generic]]:
+def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of an earlier format in the shape of this one."""
+    if manifest["format"] >= FORMAT:
+        return manifest
+    heads = {
+        name: {"labels": about["labels"], "mix": {"lexical": about["sharpness"]}}
+        for name, about in manifest["heads"].items()
+    }
+    return {**manifest, "encoder": None, "heads": heads, "policies": {"topic": manifest["policy"]}}
+
+
+def _lexical_tensors(model: LexicalModel) -> dict[str, NDArray[np.generic]]:
     """Weights as whole numbers up to 127 with a scale for each label."""
     tensors: dict[str, NDArray[np.generic]] = {"idf": model.idf.astype(np.float16)}
     for name, head in model.heads.items():
@@ -196,32 +276,60 @@ def _tensors(model: LexicalModel) -> dict[str, NDArray[np.generic]]:
     return tensors
 
 
-def _model(manifest: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]) -> LexicalModel:
-    settings = FeatureSettings(**manifest["features"])
+def _lexical_model(
+    features: Mapping[str, Any], labels: Mapping[str, tuple[str, ...]], tensors: Mapping[str, NDArray[Any]]
+) -> LexicalModel:
+    settings = FeatureSettings(**features)
     width = 1 << settings.bits
     if tensors["idf"].shape != (width,):
         raise ValueError(f"idf has shape {tensors['idf'].shape}, expected ({width},)")
-    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
-        raise ValueError("some weights are not finite numbers")
+    _check_finite(tensors)
     heads = {}
-    for name, about in manifest["heads"].items():
-        labels = tuple(str(label) for label in about["labels"])
-        if len(set(labels)) != len(labels):
+    for name, names in labels.items():
+        if len(set(names)) != len(names):
             raise ValueError(f"the head {name} has a label twice")
         indices = tensors[f"{name}.indices"].astype(np.int32)
         lengths = tensors[f"{name}.lengths"].astype(np.int64)
         scale, bias = tensors[f"{name}.scale"], tensors[f"{name}.bias"]
-        if lengths.shape != (width,) or scale.shape != (len(labels),) or bias.shape != (len(labels),):
+        if lengths.shape != (width,) or scale.shape != (len(names),) or bias.shape != (len(names),):
             raise ValueError(f"the head {name} has the wrong shape")
-        if indices.size and int(indices.max()) >= len(labels):
+        if indices.size and int(indices.max()) >= len(names):
             raise ValueError(f"the head {name} points at a label that does not exist")
         starts = np.concatenate([[0], np.cumsum(lengths)])
         data = tensors[f"{name}.data"].astype(np.float32) * scale[indices]
         if starts[-1] != len(data) or len(indices) != len(data):
             raise ValueError(f"the head {name} is cut short")
-        weights = csr_matrix((data, indices, starts), shape=(width, len(labels)))
-        heads[name] = Head(labels=labels, weights=weights, bias=bias, sharpness=float(about["sharpness"]))
+        weights = csr_matrix((data, indices, starts), shape=(width, len(names)))
+        heads[name] = LexicalHead(labels=names, weights=weights, bias=bias)
     return LexicalModel(settings=settings, idf=tensors["idf"].astype(np.float32), heads=heads)
+
+
+def _dense_tensors(heads: Mapping[str, DenseHead]) -> dict[str, NDArray[np.generic]]:
+    tensors: dict[str, NDArray[np.generic]] = {}
+    for name, head in heads.items():
+        tensors[f"{name}.weights"] = np.ascontiguousarray(head.weights, dtype=np.float32)
+        tensors[f"{name}.bias"] = head.bias.astype(np.float32)
+    return tensors
+
+
+def _dense_heads(
+    labels: Mapping[str, tuple[str, ...]], tensors: Mapping[str, NDArray[Any]], dimension: int
+) -> dict[str, DenseHead]:
+    _check_finite(tensors)
+    heads = {}
+    for name, names in labels.items():
+        if f"{name}.weights" not in tensors:
+            continue
+        weights, bias = tensors[f"{name}.weights"], tensors[f"{name}.bias"]
+        if weights.shape != (dimension, len(names)) or bias.shape != (len(names),):
+            raise ValueError(f"the head {name} over the encoder has the wrong shape")
+        heads[name] = DenseHead(labels=names, weights=weights, bias=bias)
+    return heads
+
+
+def _check_finite(tensors: Mapping[str, NDArray[Any]]) -> None:
+    if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+        raise ValueError("some weights are not finite numbers")
 
 
 def _describe(path: Path) -> dict[str, Any]:

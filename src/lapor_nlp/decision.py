@@ -25,13 +25,15 @@ class Reason:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Policy:
-    """When the library may act alone. Fitted on held-out data and stored in a bundle.
+    """When the library may act alone on a head's answer. Fitted on held-out data and stored in a bundle.
 
-    `act_alone` is the least confidence that the affair (urusan) is right; `risk` is the share of wrong affairs among
-    those acted on alone that it was fitted for, held with probability `assurance` (Clopper-Pearson bound); None in
-    `act_alone` means that no threshold met the risk, so that nothing is done alone. `slope` and `intercept` carry the
-    model's probability, in log odds, to a calibrated confidence. `place` is the least confidence of the place; reports
-    that allege misuse of office go to a person while `review_pengawasan` holds.
+    An answer counts as right when its group is: the affair (urusan) of a topic, for other heads the label itself.
+    `act_alone` is the least confidence in it; `risk` is the share of wrong answers among those acted on alone that it
+    was fitted for, held with probability `assurance` (Clopper-Pearson bound); None in `act_alone` means that no
+    threshold met the risk, so that nothing is done alone. `by_group` holds thresholds of groups that have their own
+    (None: never alone). `slope` and `intercept` carry the model's probability, in log odds, to a calibrated confidence.
+    `place` is the least confidence of the place; reports that allege misuse of office go to a person while
+    `review_pengawasan` holds.
     """
 
     act_alone: float | None
@@ -41,12 +43,17 @@ class Policy:
     intercept: float = 0.0
     place: float = 0.8
     review_pengawasan: bool = True
+    by_group: Mapping[str, float | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         numbers = [self.risk, self.assurance, self.slope, self.intercept, self.place]
-        numbers += [] if self.act_alone is None else [self.act_alone]
+        numbers += [limit for limit in (self.act_alone, *self.by_group.values()) if limit is not None]
         if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
             raise ValueError("a policy must hold finite numbers")
+
+    def threshold(self, group: str) -> float | None:
+        """The least confidence at which an answer of `group` is acted on alone; None: never."""
+        return self.by_group.get(group, self.act_alone) if self.act_alone is not None else None
 
     def calibrated(self, raw: float) -> float:
         """The calibrated confidence of a raw probability; rises with it."""

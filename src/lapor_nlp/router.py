@@ -115,6 +115,7 @@ class Router:
         self.masker = masker
         self.wording = wording
         self.office_names = office_names
+        self.policy = bundle.policy(_HEAD)
         self._topic_of = _carried_labels(bundle, taxonomy)
 
     @classmethod
@@ -125,11 +126,13 @@ class Router:
         taxonomy: Path | str | None = None,
         agencies: Path | str | None = None,
         agency_names: Path | str | None = None,
+        threads: int | None = None,
     ) -> Router:
         """Build a router from a model folder and tables; whatever is not given is the packaged one.
 
-        `taxonomy` and `agencies` are a deployment's own folders, `agency_names` a table of local office names laid
-        over the packaged one. Raises BundleError or DataFileError naming the file at fault.
+        `bundle` may be a pointer such as models/current. `threads` is how many the encoder may use, by default one for
+        each core. `taxonomy` and `agencies` are a deployment's own folders, `agency_names` a table of local office
+        names laid over the packaged one. Raises BundleError or DataFileError naming the file at fault.
         """
         offices = None if agencies is None else Path(agencies)
         names = None if agency_names is None else Path(agency_names)
@@ -141,7 +144,7 @@ class Router:
         elif names is not None:
             directory.catalogue.check(locator.gazetteer)
         return cls(
-            bundle=load_bundle(bundle),
+            bundle=load_bundle(bundle, threads=threads),
             taxonomy=topics,
             locator=locator,
             directory=directory,
@@ -184,12 +187,12 @@ class Router:
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
         text = self._prepare(report)
-        raw = self.bundle.model.predict_all([text.tokens])[0]
+        raw = self.bundle.classifier.score([text.cleaned], [text.tokens]).predictions()[0]
         reading = self._read(text, raw)
         return Explanation(
             decision=self._decide(reading),
             text=self.masker.mask(report.reading).text,
-            words=self.bundle.model.explain(text.tokens, _HEAD, raw[_HEAD]),
+            words=self.bundle.classifier.explain(text.cleaned, text.tokens, _HEAD, raw[_HEAD]),
             location=reading.location,
             responsibility=reading.responsibility,
         )
@@ -200,7 +203,10 @@ class Router:
 
     def _decide_all(self, reports: Sequence[Report]) -> list[Decision]:
         texts = [self._prepare(report) for report in reports]
-        predictions = self.bundle.model.predict_all([text.tokens for text in texts])
+        if not texts:
+            return []
+        scores = self.bundle.classifier.score([text.cleaned for text in texts], [text.tokens for text in texts])
+        predictions = scores.predictions()
         return [self._decide(self._read(text, raw)) for text, raw in zip(texts, predictions, strict=True)]
 
     def _prepare(self, report: Report) -> _Text:
@@ -255,7 +261,7 @@ class Router:
             for code, score in zip(prediction.labels, prediction.scores, strict=True)
             if self.taxonomy[code].urusan == topic.urusan
         )
-        confidence = self.bundle.policy.calibrated(affair)
+        confidence = self.policy.calibrated(affair)
         chosen = (
             self.office_names.judge(self.masker.mask(report.chosen_agency).text, responsibility)
             if report.chosen_agency
@@ -317,11 +323,12 @@ class Router:
             return "incomplete", (self.wording.reason("object_missing"),)
         if REGION_NEEDED in responsibility.reasons:
             return "incomplete", (self.wording.reason("region_needed"),)
-        policy = self.bundle.policy
+        policy = self.policy
+        threshold = policy.threshold(self.taxonomy[reading.topic.label].urusan)
         doubts = []
         if policy.act_alone is None:
             doubts.append("not_calibrated")
-        elif not confidence >= policy.act_alone:  # so that no number that is none acts alone
+        elif threshold is None or not confidence >= threshold:  # so that no number that is none acts alone
             doubts.append("topic_uncertain")
         if REGION_AMBIGUOUS in responsibility.reasons:
             doubts.append("region_ambiguous")
@@ -387,7 +394,11 @@ def _check(row: Report | Mapping[str, Any] | LaporError, seen: set[str]) -> Repo
 
 def _carried_labels(bundle: Bundle, taxonomy: Taxonomy) -> dict[str, str] | None:
     """Model label -> topic code of the loaded taxonomy; None when they are the same."""
-    labels = bundle.model.heads[_HEAD].labels
+    if _HEAD not in bundle.classifier.labels:
+        raise BundleError(
+            bundle.name, f"has no head {_HEAD}, so it cannot route; ask it with lapor-nlp predict, or train that head"
+        )
+    labels = bundle.classifier.labels[_HEAD]
     if bundle.taxonomy == taxonomy.version and all(label in taxonomy for label in labels):
         return None
     carried: dict[str, str | None] = {label: label for label in labels}

@@ -57,6 +57,7 @@ class OfficeNames:
         self.catalogue = catalogue
         self._kinds = {word: part for word, part in parts.items() if part != "lewati"}
         self._skipped = frozenset(parts) - frozenset(self._kinds)
+        self._aliases = aliases
         self._keys = tuple(key for _, key in aliases)
         self._table = PhraseTable(phrase for phrase, _ in aliases)
         provinces = ((a, p.name) for p in catalogue.provinces.values() for a in (*p.aliases, p.name))
@@ -75,6 +76,10 @@ class OfficeNames:
             catalogue = Catalogue.load(home, names)
         parts = dict(_parts(home / "name_parts.csv"))
         return cls(catalogue, tuple(_aliases(home / "aliases.csv", catalogue)), parts)
+
+    def phrases(self, key: str) -> tuple[str, ...]:
+        """How the office `key` is written in name fields, in the phrase syntax of lapor_nlp.text.phrases."""
+        return tuple(phrase for phrase, other in self._aliases if other == key)
 
     def read(self, name: str) -> Reading:
         """Takes a name apart; an unknown one has no keys."""

@@ -32,16 +32,33 @@ def read_file(path: Path, form: str | None = None) -> Iterator[Row]:
     `form` is one of FORMATS; by default the suffix tells, else the first line. Rows without an id get the number of
     their line as id. Raises ReadError when the file cannot be opened or its header does not do.
     """
-    try:
-        file = path.open("rb")
-    except OSError as error:
-        raise ReadError(f"cannot be opened: {error.strerror}", path=path) from error
-    with file:
+    with _opened(path) as file:
         yield from read_stream(file, name=str(path), form=form or _SUFFIXES.get(path.suffix.lower()))
+
+
+def read_numbered(path: Path, form: str | None = None) -> Iterator[tuple[int, Row]]:
+    """Rows of a file with the number of the line that each begins on, as they stand.
+
+    As `read_file`, but no id is filled in, and the header of a table may hold any columns.
+    """
+    with _opened(path) as file:
+        yield from _numbered(file, str(path), form or _SUFFIXES.get(path.suffix.lower()), any_header=True)
 
 
 def read_stream(stream: BinaryIO, *, name: str = "-", form: str | None = None) -> Iterator[Row]:
     """Rows of an open binary stream, as `read_file`. `name` stands in error messages."""
+    for number, row in _numbered(stream, name, form, any_header=False):
+        yield row if isinstance(row, ReadError) else _with_id(row, number)
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ReadError(f"cannot be opened: {error.strerror}", path=path) from error
+
+
+def _numbered(stream: BinaryIO, name: str, form: str | None, *, any_header: bool) -> Iterator[tuple[int, Row]]:
     lines = _lines(stream, name)
     first = next(lines, None)
     if first is None:
@@ -55,7 +72,7 @@ def read_stream(stream: BinaryIO, *, name: str = "-", form: str | None = None) -
     elif form == "txt":
         yield from _text_rows(chained)
     else:
-        yield from _table_rows(chained, name, "\t" if form == "tsv" else ",")
+        yield from _table_rows(chained, name, "\t" if form == "tsv" else ",", any_header=any_header)
 
 
 _Line = tuple[int, str | ReadError]
@@ -106,59 +123,59 @@ def _guess(first: str | ReadError, name: str) -> str:
     return "txt"
 
 
-def _json_rows(lines: Iterator[_Line], name: str) -> Iterator[Row]:
+def _json_rows(lines: Iterator[_Line], name: str) -> Iterator[tuple[int, Row]]:
     for number, line in lines:
         if isinstance(line, ReadError):
-            yield line
+            yield number, line
             continue
         if not line.strip():
             continue
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            yield ReadError(f"is not a JSON object: {error}", path=name, line=number)
+            yield number, ReadError(f"is not a JSON object: {error}", path=name, line=number)
             continue
         if isinstance(row, Mapping):
-            yield _with_id(row, number)
+            yield number, row
         else:
-            yield ReadError(f"is not a JSON object but a {type(row).__name__}", path=name, line=number)
+            yield number, ReadError(f"is not a JSON object but a {type(row).__name__}", path=name, line=number)
 
 
-def _text_rows(lines: Iterator[_Line]) -> Iterator[Row]:
+def _text_rows(lines: Iterator[_Line]) -> Iterator[tuple[int, Row]]:
     for number, line in lines:
         if isinstance(line, ReadError):
-            yield line
+            yield number, line
         elif line.strip():
             if is_binary_like(line):
-                yield ReadError("looks like binary data, not text", line=number)
+                yield number, ReadError("looks like binary data, not text", line=number)
             else:
-                yield {"id": str(number), "text": line}
+                yield number, {"text": line}
 
 
-def _table_rows(lines: Iterator[_Line], name: str, delimiter: str) -> Iterator[Row]:
+def _table_rows(lines: Iterator[_Line], name: str, delimiter: str, *, any_header: bool) -> Iterator[tuple[int, Row]]:
     csv.field_size_limit(MAX_LINE)
     header: list[str] | None = None
     for number, cells in _records(lines, name, delimiter):
         if header is None:
             if isinstance(cells, ReadError):
                 raise cells
-            header = _header(cells, name, number)
+            header = [cell.strip() for cell in cells]
+            if not any_header:
+                _check_header(header, name, number)
         elif isinstance(cells, ReadError):
-            yield cells
+            yield number, cells
         elif len(cells) != len(header):
             shape = f"has {len(cells)} cells where the header has {len(header)}; is a quote missing?"
-            yield ReadError(shape, path=name, line=number)
+            yield number, ReadError(shape, path=name, line=number)
         elif any(cell.strip() for cell in cells):
-            yield _with_id(dict(zip(header, cells, strict=True)), number)
+            yield number, dict(zip(header, cells, strict=True))
 
 
-def _header(cells: list[str], name: str, number: int) -> list[str]:
-    header = [cell.strip() for cell in cells]
+def _check_header(header: list[str], name: str, number: int) -> None:
     if not {"text", "title"} & {field_of(cell) for cell in header}:
         hint = "; is it parted by semicolons? save it with commas" if len(header) == 1 and ";" in header[0] else ""
         message = f"has {len(header)} columns in its header, and none is text, isi or judul{hint}"
         raise ReadError(message, path=name, line=number)
-    return header
 
 
 def _records(lines: Iterator[_Line], name: str, delimiter: str) -> Iterator[tuple[int, list[str] | ReadError]]:

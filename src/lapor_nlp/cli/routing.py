@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -118,12 +119,8 @@ def model(bundle: Model = None) -> None:
             "version": loaded.version,
             "sha256": loaded.sha256,
             "taxonomy": loaded.taxonomy,
-            "heads": {name: len(head.labels) for name, head in loaded.model.heads.items()},
-            "policy": {
-                "act_alone": loaded.policy.act_alone,
-                "risk": loaded.policy.risk,
-                "assurance": loaded.policy.assurance,
-            },
+            "heads": {name: len(labels) for name, labels in loaded.classifier.labels.items()},
+            "policies": {name: asdict(policy) for name, policy in loaded.policies.items()},
             "metrics": loaded.metrics,
             "origin": loaded.origin,
         }

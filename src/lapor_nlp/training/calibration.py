@@ -11,7 +11,7 @@ from scipy.optimize import minimize, minimize_scalar
 from scipy.stats import beta
 
 from lapor_nlp.blend import Blend, log_odds
-from lapor_nlp.classifier.lexical import softmax
+from lapor_nlp.classifier.classifier import softmax
 from lapor_nlp.classifier.prediction import Prediction
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from lapor_nlp.classifier.features import FeatureSettings, LexicalFeatures, inverse_document_frequency
-from lapor_nlp.classifier.lexical import Head, LexicalModel
+from lapor_nlp.classifier.lexical import LexicalHead, LexicalModel
 from lapor_nlp.errors import MissingExtraError, TrainingDataError
 from lapor_nlp.text.tokens import Tokens
 
@@ -45,7 +45,7 @@ def fit_lexical(
     *,
     weights: Sequence[float] | None = None,
 ) -> LexicalModel:
-    """Fit a head for each key of `labels`; their sharpness is 1 until it is calibrated.
+    """Fit a head for each key of `labels`.
 
     Each value holds one label a text, None where it is not known; `weights` are weights of texts. Raises
     TrainingDataError when a head has fewer than two labels.
@@ -69,7 +69,7 @@ def fit_lexical(
 
 def fit_head(
     matrix: csr_matrix, labels: Sequence[str], config: LexicalConfig, *, weights: Sequence[float] | None = None
-) -> Head:
+) -> LexicalHead:
     """Fit a head on features of shape (texts, width)."""
     counts = Counter(labels)
     if len(counts) < 2:
@@ -83,11 +83,10 @@ def fit_head(
     coef, bias = svm.coef_, svm.intercept_
     if len(counts) == 2:
         coef, bias = np.vstack([-coef, coef]), np.concatenate([-bias, bias])
-    return Head(
+    return LexicalHead(
         labels=tuple(str(label) for label in svm.classes_),
         weights=thin(coef.T, None if config.kept is None else config.kept * len(counts)),
         bias=bias.astype(np.float32),
-        sharpness=1.0,
     )
 
 

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lapor_nlp.classifier.classifier import Classifier, Mix
 from lapor_nlp.classifier.features import FeatureSettings, LexicalFeatures, inverse_document_frequency
-from lapor_nlp.classifier.lexical import LexicalModel
+from lapor_nlp.classifier.prediction import Prediction
 from lapor_nlp.text.tokens import Tokens, words
 
 pytest.importorskip("sklearn")
@@ -20,11 +21,16 @@ def tokens(text: str) -> Tokens:
     return Tokens(forms, forms, starts, ends)
 
 
-def model() -> LexicalModel:
+def predict(fitted: Classifier, texts: list[str]) -> list[Prediction]:
+    return [row["topic"] for row in fitted.score(texts, [tokens(text) for text in texts]).predictions()]
+
+
+def model() -> Classifier:
     texts = [*ROAD, *WATER, *WASTE]
     labels = ["jalan"] * 4 + ["air"] * 4 + ["sampah"] * 4
     config = LexicalConfig(features=FeatureSettings(bits=12), fewest=1, strength=1.0)
-    return fit_lexical([tokens(t) for t in texts], {"topic": labels}, config)
+    lexical = fit_lexical([tokens(t) for t in texts], {"topic": labels}, config)
+    return Classifier(lexical=lexical, mixes={"topic": Mix(lexical=1.0)})
 
 
 def test_columns_stay_inside_the_width() -> None:
@@ -67,35 +73,35 @@ def test_rare_columns_weigh_nothing() -> None:
 
 
 def test_predictions_are_ranked_probabilities() -> None:
-    for prediction in model().predict([tokens("jalan kami berlubang"), tokens("")], "topic"):
+    for prediction in predict(model(), ["jalan kami berlubang", ""]):
         assert sum(prediction.scores) == pytest.approx(1)
         assert list(prediction.scores) == sorted(prediction.scores, reverse=True)
         assert set(prediction.labels) == {"jalan", "air", "sampah"}
 
 
 def test_it_learns() -> None:
-    predicted = model().predict([tokens(t) for t in ("ada lubang di jalan", "air pdam mati", "sampah bau")], "topic")
+    predicted = predict(model(), ["ada lubang di jalan", "air pdam mati", "sampah bau"])
     assert [p.label for p in predicted] == ["jalan", "air", "sampah"]
 
 
 def test_a_batch_answers_like_one_by_one() -> None:
-    texts = [tokens(t) for t in [*ROAD, "", *WATER]]
+    texts = [*ROAD, "", *WATER]
     fitted = model()
-    together = fitted.predict(texts, "topic")
-    alone = [fitted.predict([t], "topic")[0] for t in texts]
+    together = predict(fitted, texts)
+    alone = [predict(fitted, [t])[0] for t in texts]
     assert [p.labels for p in together] == [p.labels for p in alone]
     assert np.allclose([p.scores for p in together], [p.scores for p in alone])
 
 
 def test_no_texts_no_predictions() -> None:
-    assert model().predict([], "topic") == []
+    assert predict(model(), []) == []
 
 
 def test_the_explanation_names_the_word_that_matters() -> None:
     fitted = model()
     text = "tolong dong pdam keruh"
-    prediction = fitted.predict([tokens(text)], "topic")[0]
-    best = fitted.explain(tokens(text), "topic", prediction)[0]
+    prediction = predict(fitted, [text])[0]
+    best = fitted.explain(text, tokens(text), "topic", prediction)[0]
     assert prediction.label == "air"
     assert text[best.evidence.start : best.evidence.end] in ("pdam", "keruh")
     assert 0 < best.weight <= 1
@@ -103,7 +109,7 @@ def test_the_explanation_names_the_word_that_matters() -> None:
 
 def test_nothing_to_explain_in_an_empty_text() -> None:
     fitted = model()
-    assert fitted.explain(tokens(""), "topic", fitted.predict([tokens("")], "topic")[0]) == ()
+    assert fitted.explain("", tokens(""), "topic", predict(fitted, [""])[0]) == ()
 
 
 def test_thinning_keeps_the_largest() -> None:

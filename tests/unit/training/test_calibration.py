@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lapor_nlp.classifier.lexical import softmax
+from lapor_nlp.classifier.classifier import softmax
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.text.tokens import Tokens, words
 from lapor_nlp.training.calibration import (

@@ -1,0 +1,1 @@
+"""The encoder: one vector for each text."""
