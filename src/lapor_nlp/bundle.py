@@ -256,7 +256,12 @@ def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:
         name: {"labels": about["labels"], "mix": {"lexical": about["sharpness"]}}
         for name, about in manifest["heads"].items()
     }
-    return {**manifest, "encoder": None, "heads": heads, "policies": {"topic": manifest["policy"]}}
+    return {
+        **manifest,
+        "encoder": None,
+        "heads": heads,
+        "policies": {"topic": {**manifest["policy"], "measure": "share"}},
+    }
 
 
 def _lexical_tensors(model: LexicalModel) -> dict[str, NDArray[np.generic]]:

@@ -5,9 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 _SMALLEST = 1e-6
+_STEEP = 8.0
+"""What one unit of rarity beyond the familiar takes from a confidence, in log odds."""
+
+Measure = Literal["share", "lead"]
+Number = TypeVar("Number", float, NDArray[np.float64])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +39,9 @@ class Policy:
     `act_alone` is the least confidence in it; `risk` is the share of wrong answers among those acted on alone that it
     was fitted for, held with probability `assurance` (Clopper-Pearson bound); None in `act_alone` means that no
     threshold met the risk, so that nothing is done alone. `by_group` holds thresholds of groups that have their own
-    (None: never alone). `slope` and `intercept` carry the model's probability, in log odds, to a calibrated confidence.
+    (None: never alone). `slope` and `intercept` carry what the model says, in log odds, to a calibrated confidence:
+    the probability of the group ("share"), or its part of what it and its likeliest rival have ("lead", which tells
+    right from wrong better). A text whose rarity is above `familiar` loses confidence fast: nonsense, other languages.
     `place` is the least confidence of the place; reports that allege misuse of office go to a person while
     `review_pengawasan` holds.
     """
@@ -44,22 +54,33 @@ class Policy:
     place: float = 0.8
     review_pengawasan: bool = True
     by_group: Mapping[str, float | None] = field(default_factory=dict)
+    measure: Measure = "lead"
+    familiar: float | None = None
 
     def __post_init__(self) -> None:
         numbers = [self.risk, self.assurance, self.slope, self.intercept, self.place]
-        numbers += [limit for limit in (self.act_alone, *self.by_group.values()) if limit is not None]
+        numbers += [n for n in (self.act_alone, self.familiar, *self.by_group.values()) if n is not None]
         if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
             raise ValueError("a policy must hold finite numbers")
+        if self.measure not in ("share", "lead"):
+            raise ValueError(f"a policy cannot measure by {self.measure!r}")
 
     def threshold(self, group: str) -> float | None:
         """The least confidence at which an answer of `group` is acted on alone; None: never."""
         return self.by_group.get(group, self.act_alone) if self.act_alone is not None else None
 
-    def calibrated(self, raw: float) -> float:
-        """The calibrated confidence of a raw probability; rises with it."""
+    def calibrated(self, raw: float, rarity: float = 0.0) -> float:
+        """The calibrated confidence of a raw one, see `measured`; rises with it. `rarity` is that of the text."""
         bounded = min(max(raw, _SMALLEST), 1 - _SMALLEST)
         odds = self.slope * math.log(bounded / (1 - bounded)) + self.intercept
-        return 1 / (1 + math.exp(-odds))
+        if self.familiar is not None and rarity > self.familiar:
+            odds -= _STEEP * (rarity - self.familiar)
+        return 1 / (1 + math.exp(-odds)) if odds > -700 else 0.0
+
+
+def measured(group: Number, rival: Number, measure: Measure) -> Number:
+    """A raw confidence from the probability of a group, above 0, and that of the likeliest label outside it."""
+    return group / (group + rival) if measure == "lead" else group
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -167,7 +167,7 @@ def _check_string(name: str, value: object, longest: int) -> None:
         raise ReportError(name, f"must be text, not {type(value).__name__}")
     if len(value) > longest:
         raise ReportError(name, f"has {len(value):,} characters; the limit is {longest:,}: shorten or split it")
-    if any(0xD800 <= ord(c) <= 0xDFFF for c in value):
+    if not value.isascii() and any(0xD800 <= ord(c) <= 0xDFFF for c in value):
         raise ReportError(name, "holds a broken character (lone surrogate); decode the source as UTF-8 again")
     if "\x00" in value:
         raise ReportError(name, "holds a NUL character: this looks like binary data, not text")

@@ -27,6 +27,7 @@ from lapor_nlp.decision import (
     Reason,
     RegionChoice,
     TopicChoice,
+    measured,
 )
 from lapor_nlp.errors import BundleError, LaporError
 from lapor_nlp.place import Location, Place
@@ -78,6 +79,7 @@ class _Reading:
 
     text: _Text
     topic: Prediction
+    rarity: float
     location: Location
     signals: SignalReading
     responsibility: Responsibility
@@ -187,8 +189,9 @@ class Router:
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
         text = self._prepare(report)
-        raw = self.bundle.classifier.score([text.cleaned], [text.tokens]).predictions()[0]
-        reading = self._read(text, raw)
+        scores = self.bundle.classifier.score([text.cleaned], [text.tokens])
+        raw = scores.predictions()[0]
+        reading = self._read(text, raw, float(scores.rarity[0]))
         return Explanation(
             decision=self._decide(reading),
             text=self.masker.mask(report.reading).text,
@@ -206,14 +209,14 @@ class Router:
         if not texts:
             return []
         scores = self.bundle.classifier.score([text.cleaned for text in texts], [text.tokens for text in texts])
-        predictions = scores.predictions()
-        return [self._decide(self._read(text, raw)) for text, raw in zip(texts, predictions, strict=True)]
+        readings = zip(texts, scores.predictions(), scores.rarity.tolist(), strict=True)
+        return [self._decide(self._read(text, raw, rarity)) for text, raw, rarity in readings]
 
     def _prepare(self, report: Report) -> _Text:
         cleaned = clean(report.reading)
         return _Text(report, cleaned, self.wordlist.tokens(cleaned))
 
-    def _read(self, text: _Text, raw: Mapping[str, Prediction]) -> _Reading:
+    def _read(self, text: _Text, raw: Mapping[str, Prediction], rarity: float) -> _Reading:
         """What each part says. The parts know nothing of one another; here they meet as plain values."""
         topic = self._carry(raw[_HEAD])
         location = self._locate(text)
@@ -227,7 +230,7 @@ class Router:
             urgent=signals.urgent.value,
             pengawasan=signals.pengawasan.value,
         )
-        return _Reading(text, topic, location, signals, responsibility)
+        return _Reading(text, topic, rarity, location, signals, responsibility)
 
     def _carry(self, prediction: Prediction) -> Prediction:
         """The prediction in the codes of the loaded taxonomy; labels that merged add up."""
@@ -256,12 +259,13 @@ class Router:
         report, prediction = reading.text.report, reading.topic
         location, signals, responsibility = reading.location, reading.signals, reading.responsibility
         topic = self.taxonomy[prediction.label]
-        affair = sum(
-            score
-            for code, score in zip(prediction.labels, prediction.scores, strict=True)
-            if self.taxonomy[code].urusan == topic.urusan
-        )
-        confidence = self.policy.calibrated(affair)
+        affair, rival = 0.0, 0.0
+        for code, score in zip(prediction.labels, prediction.scores, strict=True):
+            if self.taxonomy[code].urusan == topic.urusan:
+                affair += score
+            else:
+                rival = max(rival, score)
+        confidence = self.policy.calibrated(measured(affair, rival, self.policy.measure), reading.rarity)
         chosen = (
             self.office_names.judge(self.masker.mask(report.chosen_agency).text, responsibility)
             if report.chosen_agency

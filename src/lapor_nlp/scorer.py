@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from lapor_nlp.bundle import Bundle, load_bundle
 from lapor_nlp.classifier.classifier import Scores
+from lapor_nlp.decision import Measure, measured
 from lapor_nlp.errors import BundleError
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.clean import clean
@@ -66,6 +67,7 @@ class Scorer:
             probabilities={name: np.vstack([part.probabilities[name] for part in parts]) for name in names},
             vectors=np.vstack(vectors) if vectors else None,
             truncated=np.concatenate([part.truncated for part in parts]),
+            rarity=np.concatenate([part.rarity for part in parts]),
         )
 
     def groups(self, head: str) -> tuple[str, ...]:
@@ -75,11 +77,13 @@ class Scorer:
             return labels
         return tuple(self.taxonomy[label].urusan for label in labels)
 
-    def answers(self, head: str, probabilities: NDArray[np.float64]) -> Answers:
-        """A head's answers from its probabilities, shape (texts, labels), by its policy."""
+    def answers(self, head: str, scores: Scores) -> Answers:
+        """A head's answers from its scores, by its policy."""
         policy = self.bundle.policy(head)
-        names, first, group, raw = by_group(probabilities, self.groups(head))
-        confidence = np.array([policy.calibrated(value) for value in raw])
+        names, first, group, raw = by_group(scores.probabilities[head], self.groups(head), policy.measure)
+        confidence = np.array(
+            [policy.calibrated(*pair) for pair in zip(raw.tolist(), scores.rarity.tolist(), strict=True)]
+        )
         limits = [policy.threshold(name) for name in names]
         alone = np.array(
             [limits[g] is not None and c >= limits[g] for g, c in zip(group, confidence, strict=True)], dtype=np.bool_
@@ -88,15 +92,17 @@ class Scorer:
 
 
 def by_group(
-    probabilities: NDArray[np.float64], groups: Sequence[str]
+    probabilities: NDArray[np.float64], groups: Sequence[str], measure: Measure = "lead"
 ) -> tuple[tuple[str, ...], NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
-    """Names of the groups, and for each row its first column, that column's group, and the group's probability.
+    """Names of the groups, and for each row its first column, that column's group, and the raw confidence in it.
 
-    `probabilities` has shape (texts, labels); `groups` holds the group of each label.
+    `probabilities` has shape (texts, labels); `groups` holds the group of each label. See `decision.measured`.
     """
     names = tuple(sorted(set(groups)))
     of_column = np.array([names.index(group) for group in groups])
     first = probabilities.argmax(axis=1)
     group = of_column[first]
-    raw = np.where(of_column[None, :] == group[:, None], probabilities, 0.0).sum(axis=1)
-    return names, first, group, raw
+    inside = of_column[None, :] == group[:, None]
+    own = np.where(inside, probabilities, 0.0).sum(axis=1)
+    rival = np.where(inside, 0.0, probabilities).max(axis=1)
+    return names, first, group, measured(own, rival, measure)

@@ -14,8 +14,9 @@ LAYERS = [
     {"__main__"},
     {"cli"},
     {"console"},
-    {"batch", "training"},
-    {"router", "scorer"},
+    {"training"},
+    {"batch"},
+    {"router", "scorer", "registry", "drift"},
     {"bundle"},
     {"blend", "wording"},
     {"decision"},
@@ -25,6 +26,7 @@ LAYERS = [
     {"text"},
     {"report", "place", "tables"},
     {"evidence"},
+    {"files"},
     {"errors"},
 ]
 LEVEL = {name: depth for depth, names in enumerate(LAYERS) for name in names}

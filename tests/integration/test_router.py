@@ -238,7 +238,7 @@ def test_an_empty_report_names_no_office(router: Router) -> None:
 
 
 def test_a_confidence_that_is_no_number_never_acts_alone(router: Router, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Policy, "calibrated", lambda self, raw: float("nan"))
+    monkeypatch.setattr(Policy, "calibrated", lambda *_: float("nan"))
     assert decide(router, LAMP).action == "review"
 
 

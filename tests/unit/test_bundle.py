@@ -89,7 +89,7 @@ def test_a_folder_of_the_first_format_still_loads(folder: Path) -> None:
     path.write_text(json.dumps(manifest))
     loaded = load_bundle(folder)
     assert loaded.classifier.mixes == {"topic": Mix(lexical=2.0)}
-    assert loaded.policy("topic") == Policy(act_alone=0.9)
+    assert loaded.policy("topic") == Policy(act_alone=0.9, measure="share")
 
 
 def test_a_pointer_stands_for_the_folder_beside_it(folder: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
 from lapor_nlp.agencies.fit import OfficeNames
@@ -48,23 +48,24 @@ class Addressees:
         return [(m.row, m.start, m.end) for m in self._table.find(Tokens(forms, forms, starts, ends))]
 
 
-def offices(labels: Sequence[str], names: OfficeNames | None = None) -> frozenset[str]:
+def offices(labels: Iterable[str], names: OfficeNames | None = None) -> frozenset[str]:
     """Those of the labels that are names of offices."""
     names = names or OfficeNames.load()
     return frozenset(label for label in labels if names.read(label).keys)
 
 
-def mask_addressee(text: str, labels: Sequence[str]) -> str:
-    """The text with the offices among `labels` that it names replaced by BLANK.
+def mask_addressee(text: str, labels: Iterable[str]) -> str:
+    """The text with the offices among `labels` that it names replaced by BLANK; other labels are passed over.
 
-    mask_addressee("Yth. Dishub, lampu mati", ["Dinas Perhubungan"]) -> "Yth. instansi, lampu mati"
+    mask_addressee("Yth. Dishub, lampu mati", ["Dinas Perhubungan", "lampu mati"]) -> "Yth. instansi, lampu mati"
     """
     return _addressees(tuple(labels)).mask(text)
 
 
 @lru_cache(maxsize=8)
 def _addressees(labels: tuple[str, ...]) -> Addressees:
-    return Addressees(labels)
+    names = OfficeNames.load()
+    return Addressees(sorted(offices(labels, names)), names)
 
 
 def _phrases(labels: Sequence[str], names: OfficeNames) -> Iterator[tuple[str, str]]:

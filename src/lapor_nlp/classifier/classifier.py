@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
@@ -46,13 +47,15 @@ class Scores:
     """The answers to texts, in order.
 
     `probabilities` holds for each head an array of shape (texts, labels of the head); `vectors` the encoder's pooled
-    output, shape (texts, dimension), None without an encoder; `truncated` which texts were too long for the encoder.
+    output, shape (texts, dimension), None without an encoder; `truncated` which texts were too long for the encoder;
+    `rarity` how rare the words of each text are, see `LexicalModel.rarity`. The last two have shape (texts,).
     """
 
     labels: Mapping[str, tuple[str, ...]]
     probabilities: Mapping[str, NDArray[np.float64]]
     vectors: NDArray[np.float32] | None
     truncated: NDArray[np.bool_]
+    rarity: NDArray[np.float64]
 
     def predictions(self) -> list[dict[str, Prediction]]:
         """The predictions of every head, one mapping a text."""
@@ -99,11 +102,14 @@ class Classifier:
         names = list(self.mixes if heads is None else heads)
         encoded = None if self.encoder is None else self.encoder.encode(texts)
         vectors = None if encoded is None else encoded.vectors
+        counts = self.lexical.features.counts(tokens)
+        matrix = self.lexical.features.weigh(counts, self.lexical.idf)
         return Scores(
             labels={name: self.labels[name] for name in names},
-            probabilities={name: softmax(logits) for name, logits in self._logits(tokens, vectors, names).items()},
+            probabilities={name: softmax(logits) for name, logits in self._logits(matrix, vectors, names).items()},
             vectors=vectors,
             truncated=np.zeros(len(texts), dtype=np.bool_) if encoded is None else encoded.truncated,
+            rarity=self.lexical.rarity(counts),
         )
 
     def explain(
@@ -134,9 +140,8 @@ class Classifier:
         )
 
     def _logits(
-        self, tokens: Sequence[Tokens], vectors: NDArray[np.float32] | None, heads: Sequence[str]
+        self, matrix: csr_matrix, vectors: NDArray[np.float32] | None, heads: Sequence[str]
     ) -> dict[str, NDArray[np.float64]]:
-        matrix = self.lexical.matrix(tokens)
         result = {}
         for name in heads:
             logits = self.mixes[name].lexical * self.lexical.margins(matrix, name).astype(np.float64)

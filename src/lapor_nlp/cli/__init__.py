@@ -8,7 +8,12 @@ import sys
 
 import typer
 
-import lapor_nlp.cli.routing  # noqa: F401  (registers commands)
+import lapor_nlp.cli.check  # (importing a module registers its commands)
+import lapor_nlp.cli.evaluate
+import lapor_nlp.cli.predict
+import lapor_nlp.cli.promote
+import lapor_nlp.cli.routing
+import lapor_nlp.cli.train  # noqa: F401
 from lapor_nlp.cli.app import app
 from lapor_nlp.console import printable
 from lapor_nlp.errors import LaporError

@@ -1,4 +1,4 @@
-"""Calibration: probabilities that mean what they say, and the threshold for acting alone at a stated risk."""
+"""Calibration: probabilities that mean what they say, and bounds on how often they do not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize, minimize_scalar
-from scipy.stats import beta
+from scipy.special import betaincinv, expit
 
 from lapor_nlp.blend import Blend, log_odds
 from lapor_nlp.classifier.classifier import softmax
@@ -45,50 +45,27 @@ def error_bound(wrong: int, total: int, assurance: float) -> float:
     """Upper bound (Clopper-Pearson) on the error rate that holds with probability `assurance`."""
     if total == 0 or wrong >= total:
         return 1.0
-    return float(beta.ppf(assurance, wrong + 1, total - wrong))
+    return float(betaincinv(wrong + 1, total - wrong, assurance))
 
 
-def fit_threshold(
-    confidence: NDArray[np.floating],
-    right: NDArray[np.bool_],
-    *,
-    risk: float,
-    assurance: float,
-    least: float = 0.1,
-    steps: int = 40,
-) -> float | None:
-    """The lowest threshold at which acting alone is wrong in at most `risk` of cases, with probability `assurance`.
+def fit_odds(raw: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[float, float]:
+    """Slope, at least 0, and intercept on the log odds of raw confidences that make the log loss of `right` least.
 
-    Thresholds are tried from the strictest down, which acts on the share `least` of the texts, and the search stops at
-    the first whose bound exceeds the risk (fixed-sequence testing, so that the assurance holds for the one returned).
-    None when not even the strictest holds. Assumes that the texts to come are like those given.
+    Platt's targets, a little inside 0 and 1, keep both finite when all are right or all wrong.
     """
-    smallest = int(np.ceil(np.log(1 - assurance) / np.log(1 - risk)))
-    if len(confidence) < smallest:
-        return None
-    order = np.argsort(-confidence, kind="stable")
-    ranked, wrong = confidence[order], np.cumsum(~right[order])
-    best: float | None = None
-    for taken in np.unique(np.linspace(max(smallest, least * len(ranked)), len(ranked), steps).astype(int)):
-        if taken < len(ranked) and ranked[taken] == ranked[taken - 1]:
-            taken = int(np.searchsorted(-ranked, -ranked[taken - 1], side="right"))
-        if error_bound(int(wrong[taken - 1]), int(taken), assurance) > risk:
-            break
-        best = float(ranked[taken - 1])
-    return best
-
-
-def fit_odds(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> tuple[float, float]:
-    """Slope and intercept on the log odds of raw confidences that make the log loss of `right` least (Platt)."""
-    bounded = np.clip(confidence, 1e-6, 1 - 1e-6)
+    bounded = np.clip(raw, 1e-6, 1 - 1e-6)
     odds = np.log(bounded / (1 - bounded))
+    yes = int(right.sum())
+    target = np.where(right, (yes + 1) / (yes + 2), 1 / (len(right) - yes + 2))
 
-    def loss(parameters: NDArray[np.floating]) -> float:
-        margin = np.where(right, 1.0, -1.0) * (parameters[0] * odds + parameters[1])
-        return float(np.logaddexp(0.0, -margin).mean())
+    def loss(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        margin = parameters[0] * odds + parameters[1]
+        over = expit(margin) - target
+        value = float((np.logaddexp(0.0, margin) - target * margin).mean())
+        return value, np.array([(over * odds).mean(), over.mean()])
 
-    slope, intercept = minimize(loss, x0=np.array([1.0, 0.0]), method="Nelder-Mead").x
-    return float(slope), float(intercept)
+    found = minimize(loss, x0=np.array([1.0, 0.0]), jac=True, bounds=[(0.0, None), (None, None)], method="L-BFGS-B").x
+    return float(found[0]), float(found[1])
 
 
 def fit_flag_blend(by_rules: Sequence[float], by_words: Sequence[float], truth: NDArray[np.bool_]) -> Blend:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lapor_nlp.batch.readers import MAX_LINE, read_file, read_stream
+from lapor_nlp.batch.readers import MAX_LINE, read_file, read_numbered, read_stream
 from lapor_nlp.errors import ReadError
 
 
@@ -143,3 +143,13 @@ def test_a_json_list_is_refused() -> None:
 def test_a_number_too_long_for_python_is_an_error_in_its_place() -> None:
     found = rows('{"id": ' + "9" * 5000 + ', "text": "Air"}\n{"id": "2", "text": "Got"}\n')
     assert [isinstance(row, ReadError) for row in found] == [True, False]
+
+
+def test_numbered_rows_stand_as_they_are_under_any_header(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text('keluhan,opd\n"Air\nmati",PDAM\n,\nGot\nSampah,DLH\n', encoding="utf-8")
+    first, second, third = read_numbered(path)
+    assert first == (2, {"keluhan": "Air\nmati", "opd": "PDAM"})
+    assert second[0] == 5
+    assert isinstance(second[1], ReadError)
+    assert third == (6, {"keluhan": "Sampah", "opd": "DLH"})

@@ -1,0 +1,404 @@
+"""Fine-tuning: an encoder with a linear head for each question, on transformers' Trainer."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lapor_nlp.classifier.classifier import DenseHead
+from lapor_nlp.encoder.encoder import EncoderSettings
+from lapor_nlp.encoder.tokeniser import Tokeniser
+from lapor_nlp.errors import MissingExtraError, TrainingDataError
+from lapor_nlp.text.clean import clean
+from lapor_nlp.training.config import TrainConfig
+from lapor_nlp.training.examples import Examples
+
+try:
+    import torch
+    from datasets import Dataset
+    from sklearn.metrics import f1_score
+    from torch import Tensor, nn
+    from transformers import (
+        EarlyStoppingCallback,
+        PrinterCallback,
+        Trainer,
+        TrainerCallback,
+        TrainerControl,
+        TrainerState,
+        TrainingArguments,
+    )
+except ModuleNotFoundError as error:
+    raise MissingExtraError("train", error.name or "torch") from error
+
+_ABSENT = -100
+_COMPLETE = "complete.json"
+_MOST_STEPS_APART = 500
+
+
+class MultiHead(nn.Module):
+    """An encoder, its pooling, and a linear head for each question.
+
+    The loss is the sum over heads of the cross entropy, each text weighted by the balance of its label and its own
+    weight; a head without a label for a text adds nothing.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        *,
+        pooling: str,
+        dimension: int,
+        labels: Mapping[str, tuple[str, ...]],
+        balances: Mapping[str, Tensor],
+        dropout: float,
+        smoothing: float,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.pooling = pooling
+        self.names = tuple(labels)
+        self.dropout = nn.Dropout(dropout)
+        self.smoothing = smoothing
+        self.heads = nn.ModuleList([nn.Linear(dimension, len(labels[name])) for name in self.names])
+        for k, (name, head) in enumerate(zip(self.names, self.heads, strict=True)):
+            nn.init.normal_(head.weight, std=0.02)  # type: ignore[arg-type]
+            nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+            self.register_buffer(f"balance_{k}", balances[name], persistent=False)
+
+    def vectors(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+        """Pooled vectors, shape (texts, dimension), in single precision."""
+        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state.float()
+        if self.pooling == "cls":
+            return states[:, 0]  # type: ignore[no-any-return]
+        mask = attention_mask.unsqueeze(-1).to(states.dtype)
+        return (states * mask).sum(1) / mask.sum(1)  # type: ignore[no-any-return]
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        token_type_ids: Tensor | None = None,
+    ) -> dict[str, Any]:
+        """`targets` has shape (texts, heads) with label numbers, -100 for none; `weights` (texts,)."""
+        vectors = self.dropout(self.vectors(input_ids, attention_mask, token_type_ids))
+        loss = vectors.new_zeros(())
+        logits = []
+        for k, head in enumerate(self.heads):
+            scores = head(vectors)
+            each = nn.functional.cross_entropy(
+                scores,
+                targets[:, k],
+                weight=getattr(self, f"balance_{k}"),
+                ignore_index=_ABSENT,
+                reduction="none",
+                label_smoothing=self.smoothing,
+            )
+            loss = loss + (each * weights).mean()
+            logits.append(scores)
+        return {"loss": loss, "logits": tuple(logits)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuned:
+    """The outcome of `fine_tune`: the model in evaluation mode, its heads as arrays, and how training went."""
+
+    model: MultiHead
+    heads: Mapping[str, DenseHead]
+    history: tuple[Mapping[str, float], ...]
+
+
+def fine_tune(
+    encoder: nn.Module,
+    tokeniser: Tokeniser,
+    train: Examples,
+    dev: Examples,
+    labels: Mapping[str, tuple[str, ...]],
+    config: TrainConfig,
+    *,
+    settings: EncoderSettings,
+    work: Path,
+    start: Mapping[str, DenseHead] | None = None,
+    quiet: bool = False,
+) -> FineTuned:
+    """Train `encoder` with a head for each key of `labels`; the best state by macro-F1 of the first head on `dev`.
+
+    `work` is a folder for checkpoints: when it holds a whole one of the same run, training goes on from there. `start`
+    holds heads to begin with, in the label order of `labels`.
+    """
+    model = MultiHead(
+        encoder,
+        pooling=settings.pooling,
+        dimension=settings.dimension,
+        labels=labels,
+        balances={name: balance(train.labels[name], labels[name], config.balance) for name in labels},
+        dropout=config.dropout,
+        smoothing=config.label_smoothing,
+    )
+    _begin_with(model, start or {})
+    rows, dev_rows = (_rows(part, tokeniser, labels) for part in (train, dev))
+    trainer = _trainer(model, rows, dev_rows, config, settings, work=work, quiet=quiet)
+    trainer.train(resume_from_checkpoint=last_checkpoint(work))
+    model.eval()
+    return FineTuned(
+        model=model,
+        heads=dense_heads(model, labels),
+        history=tuple(entry for entry in trainer.state.log_history if "eval_macro_f1" in entry),
+    )
+
+
+def balance(labels: Sequence[str | None], names: Sequence[str], exponent: float) -> Tensor:
+    """Weight of each label, (rows / (labels * rows of the label)) ** exponent, scaled so that the mean row weighs 1."""
+    counts = Counter(label for label in labels if label is not None)
+    known = np.array([max(1, counts[name]) for name in names], dtype=np.float64)
+    weights = (known.sum() / (len(names) * known)) ** exponent
+    weights /= (weights * known).sum() / known.sum()
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+def dense_heads(model: MultiHead, labels: Mapping[str, tuple[str, ...]]) -> dict[str, DenseHead]:
+    """The heads of a model as arrays."""
+    result = {}
+    for name, head in zip(model.names, model.heads, strict=True):
+        assert isinstance(head, nn.Linear)
+        result[name] = DenseHead(
+            labels=labels[name],
+            weights=head.weight.detach().cpu().numpy().T.astype(np.float32),
+            bias=head.bias.detach().cpu().numpy().astype(np.float32),
+        )
+    return result
+
+
+def vectors_of(
+    model: MultiHead, tokeniser: Tokeniser, texts: Sequence[str], *, settings: EncoderSettings, batch: int = 64
+) -> NDArray[np.float32]:
+    """Pooled vectors of the model in single precision, shape (texts, dimension), as a measure for an export."""
+    ids = tokeniser([clean(text) for text in texts]).ids
+    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    collate = Collator(settings)
+    device = next(model.parameters()).device
+    result: list[NDArray[np.float32] | None] = [None] * len(ids)
+    model.eval()
+    with torch.inference_mode():
+        for start in range(0, len(order), batch):
+            part = order[start : start + batch]
+            inputs = {k: v.to(device) for k, v in collate.inputs([ids[i] for i in part]).items()}
+            for i, vector in zip(part, model.vectors(**inputs).cpu().numpy(), strict=True):
+                result[i] = vector
+    return np.vstack([vector for vector in result if vector is not None])
+
+
+def last_checkpoint(work: Path) -> str | None:
+    """The newest checkpoint that was written to its end; those that were not are removed."""
+    best: tuple[int, str] | None = None
+    for folder in work.glob("checkpoint-*"):
+        if not (folder / _COMPLETE).is_file():
+            shutil.rmtree(folder, ignore_errors=True)
+            continue
+        step = int(folder.name.rsplit("-", 1)[1])
+        if best is None or step > best[0]:
+            best = (step, str(folder))
+    return None if best is None else best[1]
+
+
+class Collator:
+    """Rows of token numbers into padded tensors."""
+
+    def __init__(self, settings: EncoderSettings) -> None:
+        self.pad_id = settings.pad_id
+        self.type_ids = settings.type_ids
+
+    def inputs(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """input_ids, attention_mask (and token_type_ids), each of shape (rows, longest row)."""
+        longest = max(len(row) for row in ids)
+        padded = torch.full((len(ids), longest), self.pad_id, dtype=torch.long)
+        mask = torch.zeros((len(ids), longest), dtype=torch.long)
+        for i, row in enumerate(ids):
+            padded[i, : len(row)] = torch.tensor(row)
+            mask[i, : len(row)] = 1
+        inputs = {"input_ids": padded, "attention_mask": mask}
+        return {**inputs, "token_type_ids": torch.zeros_like(padded)} if self.type_ids else inputs
+
+    def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
+        return {
+            **self.inputs([row["input_ids"] for row in rows]),
+            "targets": torch.tensor([row["targets"] for row in rows]),
+            "weights": torch.tensor([row["weight"] for row in rows], dtype=torch.float32),
+        }
+
+
+class _Marker(TrainerCallback):
+    """Marks each checkpoint once it stands whole, so that one cut off by a kill is never gone on from."""
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+        if folder.is_dir():
+            (folder / _COMPLETE).write_text(json.dumps({"step": state.global_step}), encoding="utf-8")
+
+
+class _Teller(TrainerCallback):
+    """One line for each look at the dev set."""
+
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Mapping[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if logs and "eval_macro_f1" in logs:
+            print(
+                f"epoch {logs.get('epoch', 0):.2f}: dev accuracy {logs['eval_accuracy']:.4f}, "
+                f"macro-F1 {logs['eval_macro_f1']:.4f}, loss {logs['eval_loss']:.4f}",
+                flush=True,
+            )
+
+
+def _trainer(
+    model: MultiHead,
+    rows: Dataset,
+    dev_rows: Dataset,
+    config: TrainConfig,
+    settings: EncoderSettings,
+    *,
+    work: Path,
+    quiet: bool,
+) -> Trainer:
+    steps = math.ceil(len(rows) / config.batch)
+    apart = min(steps, _MOST_STEPS_APART)
+    precision = precision_for(config.precision)
+    learning_rate = config.learning_rate_for(model.heads[0].in_features)  # type: ignore[arg-type]
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    arguments = TrainingArguments(
+        output_dir=str(work),
+        num_train_epochs=config.epochs,
+        per_device_train_batch_size=config.batch,
+        per_device_eval_batch_size=config.batch * 2,
+        learning_rate=learning_rate,
+        weight_decay=config.weight_decay,
+        warmup_steps=max(1, int(config.warmup * steps * config.epochs)),
+        optim="adamw_torch_fused",
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=not torch.cuda.is_available(),
+        train_sampling_strategy="group_by_length",
+        length_column_name="length",
+        remove_unused_columns=False,
+        label_names=["targets"],
+        eval_strategy="steps",
+        eval_steps=apart,
+        save_strategy="steps",
+        save_steps=apart,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="macro_f1",
+        greater_is_better=True,
+        logging_strategy="steps",
+        logging_steps=50,
+        seed=config.seed,
+        data_seed=config.seed,
+        report_to=[],
+        disable_tqdm=quiet,
+        dataloader_pin_memory=torch.cuda.is_available(),
+    )
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        train_dataset=rows,
+        eval_dataset=dev_rows,
+        data_collator=Collator(settings),
+        compute_metrics=_figures,
+        preprocess_logits_for_metrics=_first_choice,
+        optimizers=(_optimiser(model, config, learning_rate), None),
+        callbacks=[_Marker(), EarlyStoppingCallback(early_stopping_patience=config.patience)],
+    )
+    trainer.remove_callback(PrinterCallback)
+    if not quiet:
+        trainer.add_callback(_Teller())
+    return trainer
+
+
+def precision_for(wanted: str) -> str:
+    """The precision to train in: bf16 where the hardware computes in it, fp16 on other GPUs, else fp32."""
+    if wanted != "auto":
+        return wanted
+    if torch.cuda.is_available():
+        return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
+    return "bf16" if torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported() else "fp32"
+
+
+def _optimiser(model: MultiHead, config: TrainConfig, learning_rate: float) -> torch.optim.Optimizer:
+    """AdamW; the heads, which start from nothing, learn faster than the encoder; no decay on biases and norms."""
+    inner = [p for p in model.encoder.parameters() if p.requires_grad]
+    return torch.optim.AdamW(
+        [
+            {"params": [p for p in inner if p.ndim > 1], "weight_decay": config.weight_decay},
+            {"params": [p for p in inner if p.ndim <= 1], "weight_decay": 0.0},
+            {
+                "params": list(model.heads.parameters()),
+                "lr": learning_rate * config.head_learning_rate_factor,
+                "weight_decay": config.weight_decay,
+            },
+        ],
+        lr=learning_rate,
+        fused=True,
+    )
+
+
+def _rows(examples: Examples, tokeniser: Tokeniser, labels: Mapping[str, tuple[str, ...]]) -> Dataset:
+    """Token numbers, lengths, targets and weights as an Arrow table on disk."""
+    numbers = {name: {label: i for i, label in enumerate(names)} for name, names in labels.items()}
+
+    def generate() -> Iterator[dict[str, Any]]:
+        for start in range(0, len(examples), 1000):
+            stop = min(start + 1000, len(examples))
+            ids = tokeniser([clean(text) for text in examples.texts[start:stop]]).ids
+            columns = [
+                [numbers[name].get(label, _ABSENT) if label is not None else _ABSENT for label in part]
+                for name, part in ((name, examples.labels[name][start:stop]) for name in labels)
+            ]
+            weights = [1.0] * (stop - start) if examples.weights is None else examples.weights[start:stop]
+            for row, targets, weight in zip(ids, zip(*columns, strict=True), weights, strict=True):
+                yield {"input_ids": row, "length": len(row), "targets": list(targets), "weight": float(weight)}
+
+    return Dataset.from_list(list(generate()))
+
+
+def _begin_with(model: MultiHead, start: Mapping[str, DenseHead]) -> None:
+    for name, head in zip(model.names, model.heads, strict=True):
+        if name in start:
+            assert isinstance(head, nn.Linear)
+            if head.weight.shape != start[name].weights.T.shape:
+                raise TrainingDataError(f"the head {name} to begin with has another shape")
+            with torch.no_grad():
+                head.weight.copy_(torch.from_numpy(np.ascontiguousarray(start[name].weights.T)))
+                head.bias.copy_(torch.from_numpy(start[name].bias))
+
+
+def _first_choice(logits: Any, targets: Any) -> Tensor:
+    """The first label of the first head, so that no matrix of all logits is kept."""
+    return (logits[0] if isinstance(logits, tuple) else logits).argmax(-1)  # type: ignore[no-any-return]
+
+
+def _figures(outcome: Any) -> dict[str, float]:
+    chosen, targets = np.asarray(outcome.predictions), np.asarray(outcome.label_ids)[:, 0]
+    known = targets != _ABSENT
+    if not known.any():
+        raise TrainingDataError("no row of the dev set has a label that the first head knows; give another --dev")
+    return {
+        "accuracy": float((chosen[known] == targets[known]).mean()),
+        "macro_f1": float(f1_score(targets[known], chosen[known], average="macro", zero_division=0)),
+    }
