@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ class Labelled:
     text: str
     labels: Mapping[str, str]
     source: str
+    time: str | None = None
 
     @property
     def topic(self) -> str | None:
@@ -45,6 +47,32 @@ def surabaya(path: Path) -> list[Labelled]:
     carried = load_labels("surabaya")
     rows = ((row["text"], carried.get(row.get("topic") or "")) for row in read_jsonl(path))
     return [Labelled(text=text, labels={"topic": topic}, source="surabaya") for text, topic in rows if topic]
+
+
+def surabaya_offices(path: Path, *, like: Path, fewest: int = 20) -> list[Labelled]:
+    """All city complaints, labelled with our topic where there is one, the city's own topic, and the office.
+
+    Offices with less than `fewest` rows in the file `like` are left out.
+    """
+    carried = load_labels("surabaya")
+    counts = Counter(office(row.get("agency") or "") for row in read_jsonl(like))
+    found = []
+    for row in read_jsonl(path):
+        labels = {
+            "topic": carried.get(row.get("topic") or ""),
+            "topic_surabaya": row.get("topic"),
+            "agency_surabaya": office(row.get("agency") or ""),
+        }
+        if counts[labels["agency_surabaya"] or ""] < fewest:
+            del labels["agency_surabaya"]
+        kept = {head: label for head, label in labels.items() if label}
+        found.append(Labelled(text=row["text"], labels=kept, source="surabaya", time=row.get("date")))
+    return found
+
+
+def office(name: str) -> str:
+    """The office as one class: all kelurahan are one, all kecamatan another."""
+    return next((kind for kind in ("Kelurahan", "Kecamatan") if name.startswith(kind)), name)
 
 
 def national(path: Path) -> list[Labelled]:

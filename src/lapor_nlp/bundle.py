@@ -31,7 +31,7 @@ from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_matrix
 
 from lapor_nlp.blend import Blend
-from lapor_nlp.classifier.classifier import Classifier, DenseHead, Mix
+from lapor_nlp.classifier.classifier import Classifier, DenseHead, Mix, Projection
 from lapor_nlp.classifier.features import FeatureSettings
 from lapor_nlp.classifier.lexical import LexicalHead, LexicalModel
 from lapor_nlp.decision import BundleId, Policy
@@ -148,7 +148,7 @@ def _write(bundle: Bundle, staging: Path, card: str | None) -> str:
         for name in FILES:
             if (encoder.folder / name).is_file():
                 shutil.copyfile(encoder.folder / name, staging / name)
-        save_file(_dense_tensors(classifier.dense), staging / _DENSE)
+        save_file(_dense_tensors(classifier), staging / _DENSE)
     if card is not None:
         (staging / "MODEL_CARD.md").write_text(card, encoding="utf-8")
     for path in staging.iterdir():
@@ -195,12 +195,14 @@ def load_bundle(folder: Path | str | None = None, *, threads: int | None = None)
     try:
         mixes = {name: Mix(**about["mix"]) for name, about in manifest["heads"].items()}
         labels = {name: tuple(str(label) for label in about["labels"]) for name, about in manifest["heads"].items()}
-        encoder, dense = None, {}
+        encoder, dense, projection = None, {}, None
         if manifest["encoder"] is not None:
             encoder = OnnxEncoder.load(folder, EncoderSettings(**manifest["encoder"]), threads=threads)
-            dense = _dense_heads(labels, load_file(folder / _DENSE), encoder.settings.dimension)
+            tensors = load_file(folder / _DENSE)
+            dense = _dense_heads(labels, tensors, encoder.settings.dimension)
+            projection = _projection(tensors, encoder.settings.dimension)
         lexical = _lexical_model(manifest["features"], labels, load_file(folder / _LEXICAL))
-        classifier = Classifier(lexical=lexical, mixes=mixes, encoder=encoder, dense=dense)
+        classifier = Classifier(lexical=lexical, mixes=mixes, encoder=encoder, dense=dense, projection=projection)
         policies = {name: Policy(**policy) for name, policy in manifest["policies"].items()}
         blends = {name: Blend(**weights) for name, weights in manifest["blends"].items()}
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
@@ -309,11 +311,14 @@ def _lexical_model(
     return LexicalModel(settings=settings, idf=tensors["idf"].astype(np.float32), heads=heads)
 
 
-def _dense_tensors(heads: Mapping[str, DenseHead]) -> dict[str, NDArray[np.generic]]:
+def _dense_tensors(classifier: Classifier) -> dict[str, NDArray[np.generic]]:
+    layers: dict[str, DenseHead | Projection] = {f"head.{name}": head for name, head in classifier.dense.items()}
+    if classifier.projection is not None:
+        layers["projection"] = classifier.projection
     tensors: dict[str, NDArray[np.generic]] = {}
-    for name, head in heads.items():
-        tensors[f"{name}.weights"] = np.ascontiguousarray(head.weights, dtype=np.float32)
-        tensors[f"{name}.bias"] = head.bias.astype(np.float32)
+    for name, layer in layers.items():
+        tensors[f"{name}.weights"] = np.ascontiguousarray(layer.weights, dtype=np.float32)
+        tensors[f"{name}.bias"] = layer.bias.astype(np.float32)
     return tensors
 
 
@@ -323,13 +328,22 @@ def _dense_heads(
     _check_finite(tensors)
     heads = {}
     for name, names in labels.items():
-        if f"{name}.weights" not in tensors:
+        if f"head.{name}.weights" not in tensors:
             continue
-        weights, bias = tensors[f"{name}.weights"], tensors[f"{name}.bias"]
+        weights, bias = tensors[f"head.{name}.weights"], tensors[f"head.{name}.bias"]
         if weights.shape != (dimension, len(names)) or bias.shape != (len(names),):
             raise ValueError(f"the head {name} over the encoder has the wrong shape")
         heads[name] = DenseHead(labels=names, weights=weights, bias=bias)
     return heads
+
+
+def _projection(tensors: Mapping[str, NDArray[Any]], dimension: int) -> Projection | None:
+    if "projection.weights" not in tensors:
+        return None
+    weights, bias = tensors["projection.weights"], tensors["projection.bias"]
+    if weights.ndim != 2 or weights.shape[0] != dimension or bias.shape != weights.shape[1:]:
+        raise ValueError("the projection over the encoder has the wrong shape")
+    return Projection(weights=weights, bias=bias)
 
 
 def _check_finite(tensors: Mapping[str, NDArray[Any]]) -> None:

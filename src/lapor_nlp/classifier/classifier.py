@@ -34,6 +34,24 @@ class DenseHead:
     bias: NDArray[np.float32]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Projection:
+    """From the encoder's vector to one in which reports of one matter lie close together.
+
+    `weights` has shape (dimension, numbers kept), `bias` (numbers kept,).
+    """
+
+    weights: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    def __call__(self, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors of length 1, shape (texts, numbers kept), of vectors of shape (texts, dimension)."""
+        projected = vectors @ self.weights + self.bias
+        lengths = np.linalg.norm(projected, axis=1, keepdims=True)
+        result: NDArray[np.float32] = projected / np.clip(lengths, 1e-9, None)
+        return result
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mix:
     """The weights of the two models in a head's answer; both at least 0."""
@@ -79,17 +97,19 @@ class Classifier:
         mixes: Mapping[str, Mix],
         encoder: Encoder | None = None,
         dense: Mapping[str, DenseHead] | None = None,
+        projection: Projection | None = None,
     ) -> None:
         self.lexical = lexical
         self.encoder = encoder
         self.dense = dict(dense or {})
+        self.projection = projection
         self.mixes = dict(mixes)
         if set(self.mixes) != set(lexical.heads):
             raise ValueError("each head needs its mix")
         for name, head in self.dense.items():
             if name not in lexical.heads or head.labels != lexical.heads[name].labels:
                 raise ValueError(f"the head {name} has other labels over the encoder than over the words")
-        if self.dense and encoder is None:
+        if (self.dense or projection) and encoder is None:
             raise ValueError("heads over an encoder need the encoder")
 
     @property

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lapor_nlp.agencies.addressee import mask_addressee
+from lapor_nlp.agencies.addressee import Addressees, offices
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.training.card import card
@@ -60,7 +60,11 @@ def train_file(
     the checks find the rows unusable.
     """
     chosen = _config(config, settings)
-    tables = [_carried(columns.read(path, chosen.heads), taxonomy, say) for path in (data, dev) if path is not None]
+    tables = [
+        _carried(columns.read(path, (*chosen.heads, *chosen.auxiliary)), taxonomy, say)
+        for path in (data, dev)
+        if path is not None
+    ]
     report = check(tables[0], taxonomy=taxonomy, dev=tables[1] if dev is not None else None, fewest=chosen.fewest)
     for line in report.lines():
         say(line)
@@ -70,6 +74,8 @@ def train_file(
         parted = split(tables[0], chosen.dev_share, seed=chosen.seed)
         held = f"from {parted.cut:%Y-%m-%d} on" if parted.cut else "drawn at random, since times are missing"
         say(f"split: {len(parted.train):,} rows to learn from, {len(parted.dev):,} to judge by ({held})")
+        if parted.moved:
+            say(f"split: {parted.moved:,} later rows are learnt from, since they repeat earlier ones")
         tables = [tables[0].select(parted.train), tables[0].select(parted.dev)]
     rows, judged = (_examples(table, chosen) for table in tables)
     return train(
@@ -111,7 +117,8 @@ def _examples(table: Table, config: TrainConfig) -> Examples:
     texts = table.texts
     if config.mask_addressee:
         names = {label for column in labels.values() for label in column if label is not None}
-        texts = [mask_addressee(text, names) for text in texts]
+        addressees = Addressees(sorted(offices(names)))
+        texts = [addressees.mask(text) for text in texts]
     return Examples(texts=texts, labels=labels, weights=recency(table.times, config), times=table.times)
 
 

@@ -24,16 +24,18 @@ class TrainConfig:
     """How a classifier is trained.
 
     What is learnt: `encoder` is a name or folder of a pretrained encoder, None for words alone; `heads` the label
-    columns; a label with fewer than `fewest` rows is left out; `dev_share` of the rows is kept to judge by where no
-    dev file is given; rows lose half of their weight in `recency_half_life_days` (None: never); `mask_addressee`
-    blanks offices that a text names.
+    columns, `auxiliary` those that only help the encoder to learn and are not stored; a label with fewer than `fewest`
+    rows is left out; `dev_share` of the rows is kept to judge by where no dev file is given; rows lose half of their
+    weight in `recency_half_life_days` (None: never); `mask_addressee` blanks offices that a text names.
 
     The encoder: `epochs`, rows in a `batch`, `learning_rate` (None: by the encoder's width, see `learning_rate_for`)
     times `head_learning_rate_factor` for the heads, `warmup` as a share of all steps, `weight_decay`, `dropout`,
     `label_smoothing`, and a row's weight as (rows / rows of its label) ** `balance`. Texts are cut to `longest`
     tokens, of which `head_share` from the front and the others from the end. `layers` keeps so many, evenly
-    spaced (None: all). Training ends early after `patience` epochs without a better dev score. `precision` is one
-    of PRECISIONS, `threads` the CPU threads (None: as torch decides).
+    spaced (None: all). `likeness` is the weight of the loss that keeps reports of one matter close together, in
+    vectors of `likeness_dimension` numbers, for finding duplicates (0: not learnt). Training ends early after
+    `patience` looks without a better dev score. `precision` is one of PRECISIONS, `threads` the CPU threads (None:
+    as torch decides).
 
     The lexical heads: `lexical_strength`, `lexical_balance`, `lexical_kept` as in LexicalConfig, fitted on at most
     `lexical_rows_most` rows.
@@ -46,6 +48,7 @@ class TrainConfig:
 
     encoder: str | None
     heads: tuple[str, ...]
+    auxiliary: tuple[str, ...] = ()
     fewest: int = 2
     dev_share: float = 0.15
     recency_half_life_days: float | None = None
@@ -63,6 +66,8 @@ class TrainConfig:
     longest: int = 128
     head_share: float = 0.75
     layers: int | None = None
+    likeness: float = 2.0
+    likeness_dimension: int = 128
     patience: int = 2
     seed: int = 7
     precision: str = "auto"
@@ -87,8 +92,9 @@ class TrainConfig:
                 raise TrainingDataError(f"{name} is {value}; it must be {span}")
         if not self.heads or not all(head.strip() for head in self.heads):
             raise TrainingDataError("heads names no label column; name at least one")
-        if len(set(self.heads)) != len(self.heads):
-            raise TrainingDataError(f"heads names a column twice: {', '.join(self.heads)}")
+        columns = (*self.heads, *self.auxiliary)
+        if len(set(columns)) != len(columns):
+            raise TrainingDataError(f"heads and auxiliary name a column twice: {', '.join(columns)}")
         if self.encoder is not None and not self.encoder.strip():
             raise TrainingDataError(f'encoder is empty; give a name or a folder, or "{NONE}" for words alone')
         if self.precision not in PRECISIONS:
@@ -174,6 +180,8 @@ _SPANS = {
     "longest": _Span(8, 8192),
     "head_share": _SHARE,
     "layers": _COUNT,
+    "likeness": _Span(0),
+    "likeness_dimension": _COUNT,
     "patience": _COUNT,
     "seed": _Span(0, 2**32 - 1),
     "threads": _COUNT,

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lapor_nlp.classifier.classifier import DenseHead
+from lapor_nlp.classifier.classifier import DenseHead, Projection
 from lapor_nlp.encoder.encoder import EncoderSettings
 from lapor_nlp.encoder.tokeniser import Tokeniser
 from lapor_nlp.errors import MissingExtraError, TrainingDataError
 from lapor_nlp.text.clean import clean
 from lapor_nlp.training.config import TrainConfig
 from lapor_nlp.training.examples import Examples
+from lapor_nlp.training.likeness import targets
 
 try:
     import torch
@@ -42,13 +43,15 @@ except ModuleNotFoundError as error:
 _ABSENT = -100
 _COMPLETE = "complete.json"
 _MOST_STEPS_APART = 500
+_SLICE = 4096
 
 
 class MultiHead(nn.Module):
     """An encoder, its pooling, and a linear head for each question.
 
     The loss is the sum over heads of the cross entropy, each text weighted by the balance of its label and its own
-    weight; a head without a label for a text adds nothing.
+    weight; a head without a label for a text adds nothing. With `likeness_dimension` a projection is learnt too, by
+    `likeness` times one minus the cosine to its targets.
     """
 
     def __init__(
@@ -61,6 +64,8 @@ class MultiHead(nn.Module):
         balances: Mapping[str, Tensor],
         dropout: float,
         smoothing: float,
+        likeness: float = 0.0,
+        likeness_dimension: int = 0,
     ) -> None:
         super().__init__()
         self.encoder = encoder
@@ -68,6 +73,8 @@ class MultiHead(nn.Module):
         self.names = tuple(labels)
         self.dropout = nn.Dropout(dropout)
         self.smoothing = smoothing
+        self.likeness = likeness
+        self.projection = nn.Linear(dimension, likeness_dimension) if likeness_dimension else None
         self.heads = nn.ModuleList([nn.Linear(dimension, len(labels[name])) for name in self.names])
         for k, (name, head) in enumerate(zip(self.names, self.heads, strict=True)):
             nn.init.normal_(head.weight, std=0.02)  # type: ignore[arg-type]
@@ -90,10 +97,17 @@ class MultiHead(nn.Module):
         targets: Tensor,
         weights: Tensor,
         token_type_ids: Tensor | None = None,
+        like: Tensor | None = None,
     ) -> dict[str, Any]:
-        """`targets` has shape (texts, heads) with label numbers, -100 for none; `weights` (texts,)."""
-        vectors = self.dropout(self.vectors(input_ids, attention_mask, token_type_ids))
+        """`targets` has shape (texts, heads) with label numbers, -100 for none; `weights` (texts,).
+
+        `like` holds the targets of the projection, shape (texts, likeness_dimension).
+        """
+        pooled = self.vectors(input_ids, attention_mask, token_type_ids)
+        vectors = self.dropout(pooled)
         loss = vectors.new_zeros(())
+        if self.projection is not None and like is not None:
+            loss = loss + self.likeness * (1 - nn.functional.cosine_similarity(self.projection(pooled), like)).mean()
         logits = []
         for k, head in enumerate(self.heads):
             scores = head(vectors)
@@ -116,6 +130,7 @@ class FineTuned:
 
     model: MultiHead
     heads: Mapping[str, DenseHead]
+    projection: Projection | None
     history: tuple[Mapping[str, float], ...]
 
 
@@ -137,6 +152,7 @@ def fine_tune(
     `work` is a folder for checkpoints: when it holds a whole one of the same run, training goes on from there. `start`
     holds heads to begin with, in the label order of `labels`.
     """
+    like = _likeness(encoder, tokeniser, train, config, settings, work) if config.likeness > 0 else None
     model = MultiHead(
         encoder,
         pooling=settings.pooling,
@@ -145,15 +161,18 @@ def fine_tune(
         balances={name: balance(train.labels[name], labels[name], config.balance) for name in labels},
         dropout=config.dropout,
         smoothing=config.label_smoothing,
+        likeness=config.likeness,
+        likeness_dimension=0 if like is None else like.shape[1],
     )
     _begin_with(model, start or {})
-    rows, dev_rows = (_rows(part, tokeniser, labels) for part in (train, dev))
+    rows, dev_rows = _rows(train, tokeniser, labels, like), _rows(dev, tokeniser, labels, None)
     trainer = _trainer(model, rows, dev_rows, config, settings, work=work, quiet=quiet)
     trainer.train(resume_from_checkpoint=last_checkpoint(work))
     model.eval()
     return FineTuned(
         model=model,
         heads=dense_heads(model, labels),
+        projection=_projection(model),
         history=tuple(entry for entry in trainer.state.log_history if "eval_macro_f1" in entry),
     )
 
@@ -181,22 +200,29 @@ def dense_heads(model: MultiHead, labels: Mapping[str, tuple[str, ...]]) -> dict
 
 
 def vectors_of(
-    model: MultiHead, tokeniser: Tokeniser, texts: Sequence[str], *, settings: EncoderSettings, batch: int = 64
+    model: MultiHead,
+    tokeniser: Tokeniser,
+    texts: Sequence[str],
+    *,
+    settings: EncoderSettings,
+    precision: str = "fp32",
+    batch: int = 64,
 ) -> NDArray[np.float32]:
-    """Pooled vectors of the model in single precision, shape (texts, dimension), as a measure for an export."""
-    ids = tokeniser([clean(text) for text in texts]).ids
-    order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+    """Pooled vectors of the model, shape (texts, dimension), in order. Texts are read in slices."""
     collate = Collator(settings)
     device = next(model.parameters()).device
-    result: list[NDArray[np.float32] | None] = [None] * len(ids)
+    lower = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision)
+    result = np.empty((len(texts), settings.dimension), dtype=np.float32)
     model.eval()
-    with torch.inference_mode():
-        for start in range(0, len(order), batch):
-            part = order[start : start + batch]
-            inputs = {k: v.to(device) for k, v in collate.inputs([ids[i] for i in part]).items()}
-            for i, vector in zip(part, model.vectors(**inputs).cpu().numpy(), strict=True):
-                result[i] = vector
-    return np.vstack([vector for vector in result if vector is not None])
+    with torch.inference_mode(), torch.autocast(device.type, dtype=lower, enabled=lower is not None):
+        for begin in range(0, len(texts), _SLICE):
+            ids = tokeniser([clean(text) for text in texts[begin : begin + _SLICE]]).ids
+            order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+            for start in range(0, len(order), batch):
+                part = order[start : start + batch]
+                inputs = {k: v.to(device) for k, v in collate.inputs([ids[i] for i in part]).items()}
+                result[[begin + i for i in part]] = model.vectors(**inputs).cpu().numpy()
+    return result
 
 
 def last_checkpoint(work: Path) -> str | None:
@@ -235,6 +261,7 @@ class Collator:
             **self.inputs([row["input_ids"] for row in rows]),
             "targets": torch.tensor([row["targets"] for row in rows]),
             "weights": torch.tensor([row["weight"] for row in rows], dtype=torch.float32),
+            **({"like": torch.tensor([row["like"] for row in rows])} if "like" in rows[0] else {}),
         }
 
 
@@ -358,7 +385,46 @@ def _optimiser(model: MultiHead, config: TrainConfig, learning_rate: float) -> t
     )
 
 
-def _rows(examples: Examples, tokeniser: Tokeniser, labels: Mapping[str, tuple[str, ...]]) -> Dataset:
+def _likeness(
+    encoder: nn.Module, tokeniser: Tokeniser, rows: Examples, config: TrainConfig, settings: EncoderSettings, work: Path
+) -> NDArray[np.float32]:
+    """Targets of the projection from the encoder as it is before training, kept in `work` for a run that goes on."""
+    stored = work / "likeness.npy"
+    if not stored.is_file():
+        plain = MultiHead(
+            encoder,
+            pooling=settings.pooling,
+            dimension=settings.dimension,
+            labels={},
+            balances={},
+            dropout=0.0,
+            smoothing=0.0,
+        )
+        precision = precision_for(config.precision)
+        vectors = vectors_of(plain, tokeniser, rows.texts, settings=settings, precision=precision)
+        found = targets(vectors, config.likeness_dimension)
+        partial = work / "likeness.part.npy"
+        np.save(partial, found)
+        partial.replace(stored)
+    result: NDArray[np.float32] = np.load(stored)
+    return result
+
+
+def _projection(model: MultiHead) -> Projection | None:
+    if model.projection is None:
+        return None
+    return Projection(
+        weights=model.projection.weight.detach().cpu().numpy().T.astype(np.float32),
+        bias=model.projection.bias.detach().cpu().numpy().astype(np.float32),
+    )
+
+
+def _rows(
+    examples: Examples,
+    tokeniser: Tokeniser,
+    labels: Mapping[str, tuple[str, ...]],
+    like: NDArray[np.float32] | None,
+) -> Dataset:
     """Token numbers, lengths, targets and weights as an Arrow table on disk."""
     numbers = {name: {label: i for i, label in enumerate(names)} for name, names in labels.items()}
 
@@ -371,8 +437,9 @@ def _rows(examples: Examples, tokeniser: Tokeniser, labels: Mapping[str, tuple[s
                 for name, part in ((name, examples.labels[name][start:stop]) for name in labels)
             ]
             weights = [1.0] * (stop - start) if examples.weights is None else examples.weights[start:stop]
-            for row, targets, weight in zip(ids, zip(*columns, strict=True), weights, strict=True):
-                yield {"input_ids": row, "length": len(row), "targets": list(targets), "weight": float(weight)}
+            for i, (row, wanted, weight) in enumerate(zip(ids, zip(*columns, strict=True), weights, strict=True)):
+                made = {"input_ids": row, "length": len(row), "targets": list(wanted), "weight": float(weight)}
+                yield made if like is None else {**made, "like": like[start + i].tolist()}
 
     return Dataset.from_list(list(generate()))
 

@@ -158,11 +158,7 @@ def read_labelled(
     wanted = Columns(text=text, id=id, time=time, title=title, region=region, labels=tuple(labels))
     reading = Reading(path, wanted)
     folder = _Folder(cache)
-    try:
-        dataset = _store(reading.rows(open_source(path, wanted)), wanted.labels, folder)
-    except BaseException:
-        folder.remove()
-        raise
+    dataset = _store(reading.rows(open_source(path, wanted)), wanted.labels, folder)
     return Table(dataset, heads=wanted.labels, source=path, intake=reading.intake(), folder=folder)
 
 
@@ -176,7 +172,7 @@ class _Folder:
             self.path = Path(tempfile.mkdtemp(prefix="lapor-nlp-", dir=parent))
         except OSError as error:
             raise _unwritable(parent or Path(tempfile.gettempdir()), error) from error
-        self.remove = weakref.finalize(self, _remove, self.path, os.getpid())
+        weakref.finalize(self, _remove, self.path, os.getpid())
 
 
 def _remove(folder: Path, owner: int) -> None:

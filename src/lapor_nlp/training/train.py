@@ -15,6 +15,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from lapor_nlp.bundle import Bundle, save_bundle
-from lapor_nlp.classifier.classifier import Classifier, DenseHead
+from lapor_nlp.classifier.classifier import Classifier, DenseHead, Projection
 from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.decision import Policy
 from lapor_nlp.encoder.onnx import OnnxEncoder
@@ -70,6 +71,7 @@ class EncoderPart:
 
     encoder: OnnxEncoder
     heads: Mapping[str, DenseHead]
+    projection: Projection | None
     vectors: NDArray[np.float32]
     exact: NDArray[np.float32]
     history: Sequence[Mapping[str, float]]
@@ -98,16 +100,20 @@ def train(
     Raises TrainingDataError when the rows cannot be learnt from, when the folder holds another run, or when the
     exported encoder agrees too little with the trained one; nothing is written then, and a former bundle stays.
     """
-    labels = labels_of(rows, config)
+    labels = labels_of(rows, config.heads, config.fewest)
     check_dev(dev, labels)
     work = _work_folder(out, rows, dev, config, restart=restart)
     wordlist = Wordlist.load()
 
     say(f"words: fitting {len(labels)} heads on {len(rows):,} rows")
     lexical = fit_words(rows, labels, config, wordlist)
-    matrix = lexical.matrix([wordlist.tokens(clean(text)) for text in dev.texts])
+    counts = lexical.features.counts([wordlist.tokens(clean(text)) for text in dev.texts])
+    matrix, rarity = lexical.features.weigh(counts, lexical.idf), lexical.rarity(counts)
     margins = {head: lexical.margins(matrix, head) for head in labels}
-    part = None if config.encoder is None else fit_encoder(rows, dev, labels, config, work, start=start, say=say)
+    part = None
+    if config.encoder is not None:
+        taught = {**labels, **labels_of(rows, config.auxiliary, config.fewest)}
+        part = fit_encoder(rows, dev, taught, config, work, start=start, say=say)
 
     say(f"fitting mix and policy on {len(dev):,} dev rows")
     logits = {} if part is None else {head: _logits(part.vectors, part.heads[head]) for head in labels}
@@ -134,6 +140,7 @@ def train(
             mixes=mixes,
             encoder=None if part is None else part.encoder,
             dense={} if part is None else part.heads,
+            projection=None if part is None else part.projection,
         ),
         policies={},
         blends=blends,
@@ -143,8 +150,16 @@ def train(
     policies: dict[str, Policy] = {}
     warnings: list[str] = []
     for head, (at, truth) in known.items():
-        times = None if dev.times is None else [dev.times[i] for i in at]
-        fit = judge(probabilities[head][at], truth, scorer.groups(head), config, times)
+        trusted = np.ones(len(at), dtype=np.bool_) if dev.real is None else np.asarray(dev.real)[at]
+        fit = judge(
+            probabilities[head][at],
+            truth,
+            scorer.groups(head),
+            config,
+            rarity=rarity[at],
+            times=None if dev.times is None else [dev.times[i] for i in at],
+            trusted=trusted,
+        )
         policies[head], metrics["dev"][head] = fit.policy, fit.figures
         warnings += [f"{head}: {warning}" for warning in fit.warnings]
     bundle = replace(bundle, policies=policies, metrics=metrics)
@@ -153,15 +168,15 @@ def train(
     return Trained(folder=out, sha256=sha256, metrics=metrics, warnings=tuple(warnings))
 
 
-def labels_of(rows: Examples, config: TrainConfig) -> dict[str, tuple[str, ...]]:
+def labels_of(rows: Examples, heads: Sequence[str], fewest: int) -> dict[str, tuple[str, ...]]:
     """The labels of each head that have enough rows, sorted. Raises TrainingDataError when fewer than two are left."""
     result = {}
-    for head in config.heads:
+    for head in heads:
         counts = Counter(label for label in rows.labels[head] if label is not None)
-        kept = sorted(label for label, count in counts.items() if count >= config.fewest)
+        kept = sorted(label for label, count in counts.items() if count >= fewest)
         if len(kept) < 2:
             raise TrainingDataError(
-                f"the head {head} has {len(kept)} labels with at least {config.fewest} rows out of {len(counts)} "
+                f"the head {head} has {len(kept)} labels with at least {fewest} rows out of {len(counts)} "
                 "labels; it needs two: give more rows, merge labels, or lower fewest"
             )
         result[head] = tuple(kept)
@@ -231,7 +246,8 @@ def fit_encoder(
     encoder = OnnxEncoder.load(folder, settings, threads=config.threads)
     return EncoderPart(
         encoder=encoder,
-        heads=tuned.heads,
+        heads={head: tuned.heads[head] for head in config.heads},
+        projection=tuned.projection,
         vectors=encoder.encode([clean(text) for text in dev.texts]).vectors,
         exact=vectors_of(tuned.model, tokeniser, dev.texts, settings=settings),
         history=tuned.history,
@@ -260,23 +276,29 @@ def judge(
     truth: NDArray[np.int64],
     groups: Sequence[str],
     config: TrainConfig,
-    times: Sequence[Any] | None,
+    *,
+    rarity: NDArray[np.float64],
+    times: Sequence[datetime | None] | None,
+    trusted: NDArray[np.bool_],
 ) -> Judgement:
-    """Fit a head's policy on dev rows of known label and say how well the head does on them.
+    """Fit a head's policy on the trusted of the dev rows and say how well the head does on all of them.
 
-    `probabilities` has shape (rows, labels), `truth` holds column numbers, `groups` the group of each label.
+    `probabilities` has shape (rows, labels), `truth` holds column numbers, `groups` the group of each label; the others
+    have one value a row.
     """
     names, first, group, raw = by_group(probabilities, groups)
     wanted = np.array([names.index(groups[k]) for k in truth])
+    at = np.flatnonzero(trusted)
     fit = fit_policy(
-        raw,
-        group == wanted,
-        [names[g] for g in group],
-        times=times,
+        raw[at],
+        (group == wanted)[at],
+        [names[group[i]] for i in at],
+        times=None if times is None else [times[i] for i in at],
+        rarity=rarity[at],
         risk=config.risk,
         assurance=config.assurance,
     )
-    confidence = np.array([fit.policy.calibrated(value) for value in raw])
+    confidence = np.array([fit.policy.calibrated(*pair) for pair in zip(raw.tolist(), rarity.tolist(), strict=True)])
     ranked = np.argsort(-probabilities, axis=1)[:, :3]
     figures = {
         "rows": len(truth),

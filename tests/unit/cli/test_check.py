@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 pytest.importorskip("datasets")
-import lapor_nlp.cli.check  # noqa: F401  (registers the command)
-from lapor_nlp.cli.app import app
+from lapor_nlp.cli import app
 
 ROWS = [
     f"laporan {'abcdefghij'[k % 10] * k},{('sampah', 'drainase')[k % 2]},Dinas {'AB'[k % 2]},2025-01-{k + 1}"

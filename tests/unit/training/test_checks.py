@@ -162,6 +162,12 @@ def test_one_text_under_two_labels_bounds_the_accuracy(write: Write) -> None:
     assert "right in more than 75%" in finding.text
 
 
+def test_repeats_under_one_label_are_no_conflict(write: Write) -> None:
+    made = rows(20)
+    made[4]["text"] = made[2]["text"]
+    assert codes(check(write(made), taxonomy=None)) == ["exact_repeats"]
+
+
 def test_a_label_learnt_by_heart(write: Write) -> None:
     made = [*rows(20), *rows(5, 20, text="Minta data pajak", agency="Bapenda")]
     assert found(check(write(made), taxonomy=None), "one_text_labels").rows == ("20", "21", "22", "23", "24")
