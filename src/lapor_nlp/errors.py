@@ -7,6 +7,7 @@
     +-- UnknownTopicError  a topic code that the taxonomy does not hold
     +-- BundleError        a model folder is missing, damaged, tampered with or too new; `path` is the file
     +-- TrainingDataError  labelled rows cannot be learnt from
+    +-- EncoderError       a pretrained encoder cannot be loaded or exported
     +-- MissingExtraError  an optional part is not installed; the message names the extra
 
 Each message says what is wrong and what to do about it.
@@ -76,6 +77,12 @@ class TrainingDataError(LaporError):
     """Labelled rows from which nothing sensible can be learnt."""
 
     code = "bad_training_data"
+
+
+class EncoderError(LaporError):
+    """A pretrained encoder that cannot be loaded or exported."""
+
+    code = "bad_encoder"
 
 
 class MissingExtraError(LaporError):

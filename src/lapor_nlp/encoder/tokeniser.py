@@ -36,6 +36,7 @@ class Tokeniser:
         self._tokenizer.no_padding()
         self._prefix = settings.prefix
         self._longest = settings.longest
+        self._nothing = [settings.pad_id]
         self._head_share = settings.head_share
 
     @classmethod
@@ -48,11 +49,16 @@ class Tokeniser:
         except Exception as error:
             raise BundleError(path, f"is no tokenizer: {error}; copy the folder again") from error
 
+    @property
+    def size(self) -> int:
+        """One more than the largest token number."""
+        return max(self._tokenizer.get_vocab(with_added_tokens=True).values(), default=-1) + 1
+
     def __call__(self, texts: Sequence[str]) -> Tokenised:
         """Token numbers of texts, in order."""
         encodings = self._tokenizer.encode_batch([self._prefix + text for text in texts])
         truncated = np.array([len(encoding) > self._longest for encoding in encodings], dtype=np.bool_)
-        ids = [self._cut(e) if cut else e.ids for e, cut in zip(encodings, truncated, strict=True)]
+        ids = [self._cut(e) if cut else e.ids or self._nothing for e, cut in zip(encodings, truncated, strict=True)]
         return Tokenised(ids=ids, truncated=truncated)
 
     def _cut(self, encoding: Encoding) -> list[int]:

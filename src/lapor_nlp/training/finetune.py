@@ -36,6 +36,7 @@ try:
         TrainerControl,
         TrainerState,
         TrainingArguments,
+        set_seed,
     )
 except ModuleNotFoundError as error:
     raise MissingExtraError("train", error.name or "torch") from error
@@ -152,6 +153,7 @@ def fine_tune(
     `work` is a folder for checkpoints: when it holds a whole one of the same run, training goes on from there. `start`
     holds heads to begin with, in the label order of `labels`.
     """
+    set_seed(config.seed)
     like = _likeness(encoder, tokeniser, train, config, settings, work) if config.likeness > 0 else None
     model = MultiHead(
         encoder,

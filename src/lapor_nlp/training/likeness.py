@@ -20,7 +20,7 @@ def targets(vectors: NDArray[np.float32], dimension: int) -> NDArray[np.float32]
     """
     kept = max(1, min(dimension, vectors.shape[1], len(vectors) // _ROWS_A_DIMENSION))
     centred = vectors - vectors.mean(axis=0)
-    values, directions = np.linalg.eigh(np.cov(centred, rowvar=False).astype(np.float64))
+    values, directions = np.linalg.eigh(np.atleast_2d(np.cov(centred, rowvar=False, ddof=0)))
     scales = np.sqrt(np.clip(values[::-1][:kept], 1e-9, None))
     whitened = centred @ (directions[:, ::-1][:, :kept] / scales)
     lengths = np.linalg.norm(whitened, axis=1, keepdims=True)

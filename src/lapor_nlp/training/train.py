@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
-from lapor_nlp.bundle import Bundle, save_bundle
+from lapor_nlp.bundle import Bundle, load_bundle, resolve, save_bundle
 from lapor_nlp.classifier.classifier import Classifier, DenseHead, Projection
 from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.decision import Policy
@@ -35,7 +35,7 @@ from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.clean import clean
 from lapor_nlp.text.wordlist import Wordlist
 from lapor_nlp.training.calibration import expected_calibration_error
-from lapor_nlp.training.checkpoints import load_checkpoint
+from lapor_nlp.training.checkpoints import load_checkpoint, restore_checkpoint
 from lapor_nlp.training.config import TrainConfig
 from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.export import export_encoder
@@ -88,7 +88,6 @@ def train(
     name: str | None = None,
     origin: Mapping[str, Any] | None = None,
     card: Callable[[Mapping[str, Any]], str] | None = None,
-    start: Bundle | None = None,
     restart: bool = False,
     say: Callable[[str], None] = print,
 ) -> Trained:
@@ -113,7 +112,7 @@ def train(
     part = None
     if config.encoder is not None:
         taught = {**labels, **labels_of(rows, config.auxiliary, config.fewest)}
-        part = fit_encoder(rows, dev, taught, config, work, start=start, say=say)
+        part = fit_encoder(rows, dev, taught, config, work, say=say)
 
     say(f"fitting mix and policy on {len(dev):,} dev rows")
     logits = {} if part is None else {head: _logits(part.vectors, part.heads[head]) for head in labels}
@@ -144,7 +143,7 @@ def train(
         ),
         policies={},
         blends=blends,
-        origin={"config": config.to_dict(), "rows": len(rows), "dev_rows": len(dev), **(origin or {})},
+        origin={"config": _told(config), "rows": len(rows), "dev_rows": len(dev), **(origin or {})},
     )
     scorer = Scorer(bundle=bundle, wordlist=wordlist, taxonomy=taxonomy)
     policies: dict[str, Policy] = {}
@@ -222,16 +221,36 @@ def fit_encoder(
     config: TrainConfig,
     work: Path,
     *,
-    start: Bundle | None,
     say: Callable[[str], None],
 ) -> EncoderPart:
     """Fine-tune the encoder that `config` names, export it into `work`, and read the dev rows with both."""
     assert config.encoder is not None
-    checkpoint = load_checkpoint(config.encoder, layers=config.layers)
+    former = _former(config.encoder)
+    if former is None:
+        checkpoint = load_checkpoint(config.encoder, layers=config.layers)
+    else:
+        encoder = former.classifier.encoder
+        if not isinstance(encoder, OnnxEncoder):
+            raise TrainingDataError(f"{config.encoder} is a model of words alone, without an encoder to go on from")
+        checkpoint = restore_checkpoint(encoder.folder, encoder.settings)
+    if config.longest > checkpoint.most_tokens:
+        raise TrainingDataError(
+            f"longest is {config.longest}, {config.encoder} reads at most {checkpoint.most_tokens} tokens: lower it"
+        )
     settings = replace(checkpoint.settings, longest=config.longest, head_share=config.head_share)
     tokeniser = Tokeniser(checkpoint.tokenizer.backend_tokenizer, settings)
     say(f"encoder: fine-tuning {config.encoder} on {len(rows):,} rows")
-    tuned = fine_tune(checkpoint.model, tokeniser, rows, dev, labels, config, settings=settings, work=work, start=start)
+    tuned = fine_tune(
+        checkpoint.model,
+        tokeniser,
+        rows,
+        dev,
+        labels,
+        config,
+        settings=settings,
+        work=work,
+        start={} if former is None else former_heads(former, labels),
+    )
     say("encoder: exporting")
     folder = work / "encoder"
     settings = export_encoder(
@@ -252,6 +271,29 @@ def fit_encoder(
         exact=vectors_of(tuned.model, tokeniser, dev.texts, settings=settings),
         history=tuned.history,
     )
+
+
+def former_heads(former: Bundle, labels: Labels) -> dict[str, DenseHead]:
+    """The heads of a former bundle over its encoder, in the order of `labels`; new labels begin at nothing."""
+    result = {}
+    for head, names in labels.items():
+        if head not in former.classifier.dense:
+            continue
+        old = former.classifier.dense[head]
+        at = {label: k for k, label in enumerate(old.labels)}
+        weights = np.zeros((old.weights.shape[0], len(names)), dtype=np.float32)
+        bias = np.full(len(names), old.bias.min(), dtype=np.float32)
+        for column, label in enumerate(names):
+            if label in at:
+                weights[:, column], bias[column] = old.weights[:, at[label]], old.bias[at[label]]
+        result[head] = DenseHead(labels=names, weights=weights, bias=bias)
+    return result
+
+
+def _former(encoder: str) -> Bundle | None:
+    """The bundle that `encoder` names, None when it names a pretrained encoder."""
+    folder = resolve(encoder)
+    return load_bundle(folder) if (folder / "manifest.json").is_file() else None
 
 
 def agreement(one: Arrays, other: Arrays) -> dict[str, float]:
@@ -311,6 +353,11 @@ def judge(
         **fit.figures,
     }
     return Judgement(policy=fit.policy, figures=figures, warnings=fit.warnings)
+
+
+def _told(config: TrainConfig) -> dict[str, Any]:
+    """The settings without the place where the encoder lay."""
+    return {**config.to_dict(), "encoder": None if config.encoder is None else Path(config.encoder).name}
 
 
 def _check_agreement(shares: Mapping[str, float]) -> None:

@@ -1,0 +1,184 @@
+"""Small checkpoints with random weights, laid out in folders exactly as their big sisters are on the hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from itertools import product
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from transformers import (
+    AlbertConfig,
+    AlbertModel,
+    BertConfig,
+    BertForPreTraining,
+    BertModel,
+    PreTrainedModel,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
+
+SENTENCES = [
+    "Lampu jalan di depan balai desa mati sejak pekan lalu, mohon diperbaiki.",
+    "Jalan kabupaten menuju pasar berlubang dalam dan membahayakan pengendara motor.",
+    "Air PDAM tidak mengalir tiga hari di perumahan kami, tagihan tetap datang.",
+    "Sampah menumpuk di pinggir sungai dan baunya sampai ke sekolah.",
+    "Petugas puskesmas meminta biaya padahal kami memakai kartu BPJS.",
+    "Saluran air di RT 05 tersumbat, setiap hujan rumah warga kebanjiran.",
+    "Bantuan beras untuk lansia belum dibagikan oleh kantor kelurahan.",
+    "Mohon informasi syarat membuat akta kelahiran di Disdukcapil.",
+    "Pohon besar tumbang menutup jalan, tolong segera dipotong.",
+    "Guru honorer di SD kami belum menerima gaji selama empat bulan.",
+    "Kabel listrik menjuntai rendah di gang, takut anak-anak tersengat.",
+    "Parkir liar di trotoar membuat pejalan kaki turun ke jalan raya.",
+]
+
+_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+_SHAPE = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
+
+
+def indobert(folder: Path) -> Path:
+    """As indobenchmark/indobert-base-p1: lower-case word pieces in vocab.txt, pickled weights with pretraining heads."""
+    words = _word_pieces(folder, lower=True)
+    _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 64})
+    config = BertConfig(vocab_size=len(words) + 7, max_position_embeddings=64, **_SHAPE)
+    torch.save(_random(BertForPreTraining(config)).state_dict(), folder / "pytorch_model.bin")
+    _write(folder / "config.json", {**config.to_dict(), "architectures": ["BertForPreTraining"]})
+    return folder
+
+
+def indobert_lite(folder: Path) -> Path:
+    """As indobenchmark/indobert-lite-base-p1: an ALBERT, yet with word pieces in vocab.txt and no spiece.model."""
+    words = _word_pieces(folder, lower=True)
+    _write(folder / "tokenizer_config.json", {"do_lower_case": True})
+    config = AlbertConfig(vocab_size=len(words), embedding_size=16, max_position_embeddings=64, **_SHAPE)
+    _random(AlbertModel(config)).save_pretrained(folder)
+    return folder
+
+
+def mbert(folder: Path) -> Path:
+    """As bert-base-multilingual-cased: word pieces that tell capitals, tokenizer.json beside vocab.txt."""
+    words = _word_pieces(folder, lower=False)
+    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(words)}, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    tokenizer.decoder = decoders.WordPiece()
+    tokenizer.add_special_tokens(_SPECIAL)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    _write(folder / "tokenizer_config.json", {"do_lower_case": False, "tokenizer_class": "BertTokenizer"})
+    config = BertConfig(vocab_size=len(words), max_position_embeddings=64, **_SHAPE)
+    _random(BertModel(config)).save_pretrained(folder)
+    return folder
+
+
+def xlm_roberta(folder: Path) -> Path:
+    """As xlm-roberta-base: sentence pieces in tokenizer.json, positions counted from after the padding's number."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    tokenizer = Tokenizer(models.Unigram())
+    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    trainer = trainers.UnigramTrainer(vocab_size=180, special_tokens=special, unk_token="<unk>", show_progress=False)
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
+    return _roberta(folder, tokenizer, XLMRobertaConfig, XLMRobertaModel, "XLMRobertaTokenizer")
+
+
+def roberta(folder: Path) -> Path:
+    """As the Indonesian RoBERTas: pieces of bytes."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
+    return _roberta(folder, tokenizer, RobertaConfig, RobertaModel, "RobertaTokenizer")
+
+
+BUILDERS: dict[str, Callable[[Path], Path]] = {
+    builder.__name__: builder for builder in (indobert, indobert_lite, mbert, xlm_roberta, roberta)
+}
+
+
+def full_size_indobert(folder: Path) -> Path:
+    """IndoBERT-base to the last number (124 million weights), but with random ones and a made-up vocabulary."""
+    folder.mkdir(parents=True, exist_ok=True)
+    learnt = _learn_word_pieces(lower=True, size=2000)
+    filler = ("".join(letters) for letters in product("abcdefghijklmnoprstuwy", repeat=5))
+    words = list(dict.fromkeys(_take([*_SPECIAL, *learnt], filler, 30_521)))
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512})
+    _random(BertModel(BertConfig(vocab_size=50_000))).save_pretrained(folder)
+    return folder
+
+
+def _take(first: list[str], then: Iterator[str], number: int) -> list[str]:
+    return [*first, *(next(then) for _ in range(number - len(first)))]
+
+
+def _random(model: PreTrainedModel) -> PreTrainedModel:
+    """Weights that no two parameters have in common, with a few loud channels as trained models have them."""
+    generator = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.05)
+            if name.endswith("LayerNorm.weight"):
+                parameter[:2] *= 8
+    return model
+
+
+def _roberta(
+    folder: Path,
+    tokenizer: Tokenizer,
+    config_class: type[RobertaConfig | XLMRobertaConfig],
+    model_class: type[RobertaModel | XLMRobertaModel],
+    tokenizer_class: str,
+) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    about = {"tokenizer_class": tokenizer_class, "pad_token": "<pad>", "unk_token": "<unk>", "model_max_length": 64}
+    _write(folder / "tokenizer_config.json", about)
+    config = config_class(
+        vocab_size=tokenizer.get_vocab_size(),
+        max_position_embeddings=66,
+        type_vocab_size=1,
+        pad_token_id=1,
+        bos_token_id=0,
+        eos_token_id=2,
+        **_SHAPE,
+    )
+    _random(model_class(config)).save_pretrained(folder)
+    return folder
+
+
+def _word_pieces(folder: Path, *, lower: bool) -> list[str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    words = [*_SPECIAL, *_learn_word_pieces(lower=lower, size=300)]
+    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
+    return words
+
+
+def _learn_word_pieces(*, lower: bool, size: int) -> list[str]:
+    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.train_from_iterator(
+        SENTENCES, trainers.WordPieceTrainer(vocab_size=size, special_tokens=_SPECIAL, show_progress=False)
+    )
+    vocabulary = tokenizer.get_vocab()
+    return [word for word in sorted(vocabulary, key=lambda word: vocabulary[word]) if word not in _SPECIAL]
+
+
+def _write(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value), encoding="utf-8")
