@@ -10,7 +10,7 @@ from pathlib import Path
 
 import lapor_nlp
 
-HEAVY = {"torch", "transformers", "fastapi", "scikit-learn", "onnxruntime", "pyspark"}
+HEAVY = {"torch", "transformers", "fastapi", "scikit-learn", "datasets", "pyspark"}
 
 
 def main() -> None:

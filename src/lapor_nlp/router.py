@@ -14,7 +14,7 @@ from typing import Any
 from lapor_nlp.agencies.directory import Directory
 from lapor_nlp.agencies.fit import ChosenAgency, OfficeNames
 from lapor_nlp.agencies.office import LEVEL_UNDECIDED, REGION_AMBIGUOUS, REGION_NEEDED, Office, Responsibility
-from lapor_nlp.blend import blend_signals
+from lapor_nlp.blend import FLAGS, KIND, blend_signals
 from lapor_nlp.bundle import Bundle, load_bundle
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
 from lapor_nlp.decision import (
@@ -118,6 +118,7 @@ class Router:
         self.wording = wording
         self.office_names = office_names
         self.policy = bundle.policy(_HEAD)
+        self._heads = [head for head in (_HEAD, KIND, *FLAGS) if head in bundle.classifier.labels]
         self._topic_of = _carried_labels(bundle, taxonomy)
 
     @classmethod
@@ -189,7 +190,7 @@ class Router:
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
         text = self._prepare(report)
-        scores = self.bundle.classifier.score([text.cleaned], [text.tokens])
+        scores = self.bundle.classifier.score([text.cleaned], [text.tokens], self._heads)
         raw = scores.predictions()[0]
         reading = self._read(text, raw, float(scores.rarity[0]))
         return Explanation(
@@ -208,7 +209,9 @@ class Router:
         texts = [self._prepare(report) for report in reports]
         if not texts:
             return []
-        scores = self.bundle.classifier.score([text.cleaned for text in texts], [text.tokens for text in texts])
+        scores = self.bundle.classifier.score(
+            [text.cleaned for text in texts], [text.tokens for text in texts], self._heads
+        )
         readings = zip(texts, scores.predictions(), scores.rarity.tolist(), strict=True)
         return [self._decide(self._read(text, raw, rarity)) for text, raw, rarity in readings]
 

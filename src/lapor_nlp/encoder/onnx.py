@@ -69,7 +69,9 @@ class OnnxEncoder:
                 disabled_optimizers=["SkipLayerNormFusion"],
             )
         except Exception as error:
-            raise BundleError(path, f"is no model that ONNX Runtime can run ({error}); copy the folder again") from error
+            raise BundleError(
+                path, f"is no model that ONNX Runtime can run ({error}); copy the folder again"
+            ) from error
         encoder = cls(
             folder=folder,
             settings=settings,

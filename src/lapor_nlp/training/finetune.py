@@ -28,6 +28,7 @@ try:
     from datasets import Dataset
     from sklearn.metrics import f1_score
     from torch import Tensor, nn
+    from torch.utils.data import Sampler
     from transformers import (
         EarlyStoppingCallback,
         PrinterCallback,
@@ -45,6 +46,7 @@ _ABSENT = -100
 _COMPLETE = "complete.json"
 _MOST_STEPS_APART = 500
 _SLICE = 4096
+_BATCHES_SORTED = 50
 
 
 class MultiHead(nn.Module):
@@ -127,12 +129,13 @@ class MultiHead(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuned:
-    """The outcome of `fine_tune`: the model in evaluation mode, its heads as arrays, and how training went."""
+    """The outcome of `fine_tune`: the model in evaluation mode, its heads as arrays, how training went, and how long this call trained."""
 
     model: MultiHead
     heads: Mapping[str, DenseHead]
     projection: Projection | None
     history: tuple[Mapping[str, float], ...]
+    seconds: float
 
 
 def fine_tune(
@@ -169,13 +172,14 @@ def fine_tune(
     _begin_with(model, start or {})
     rows, dev_rows = _rows(train, tokeniser, labels, like), _rows(dev, tokeniser, labels, None)
     trainer = _trainer(model, rows, dev_rows, config, settings, work=work, quiet=quiet)
-    trainer.train(resume_from_checkpoint=last_checkpoint(work))
+    outcome = trainer.train(resume_from_checkpoint=last_checkpoint(work))
     model.eval()
     return FineTuned(
         model=model,
         heads=dense_heads(model, labels),
         projection=_projection(model),
         history=tuple(entry for entry in trainer.state.log_history if "eval_macro_f1" in entry),
+        seconds=float(outcome.metrics["train_runtime"]),
     )
 
 
@@ -267,6 +271,51 @@ class Collator:
         }
 
 
+class LengthSampler(Sampler[int]):
+    """Row numbers in an order in which each batch holds texts of about one length, and the batches come in any order.
+
+    Transformers' own grouping goes from long to short again and again; where short texts come from another source than
+    long ones, as they do here, the model then swings between the two.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
+        self._lengths = np.asarray(lengths)
+        self._batch = batch
+        self._seed = seed
+        self._epoch = 0
+
+    def __len__(self) -> int:
+        return len(self._lengths)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Another order for each pass; the same for the same pass, so that a run can go on in its midst."""
+        self._epoch = epoch
+
+    def __iter__(self) -> Iterator[int]:
+        random = np.random.default_rng((self._seed, self._epoch))
+        order = random.permutation(len(self._lengths))
+        stretch = self._batch * _BATCHES_SORTED
+        batches = []
+        for start in range(0, len(order), stretch):
+            part = order[start : start + stretch]
+            part = part[np.argsort(self._lengths[part], kind="stable")]
+            batches += [part[i : i + self._batch] for i in range(0, len(part), self._batch)]
+        whole = [batch for batch in batches if len(batch) == self._batch]
+        for k in random.permutation(len(whole)):
+            yield from whole[k].tolist()
+        for batch in batches:
+            if len(batch) < self._batch:
+                yield from batch.tolist()
+
+
+class _Trainer(Trainer):
+    """Trainer with our order of rows."""
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        rows = self.train_dataset if train_dataset is None else train_dataset
+        return LengthSampler(rows["length"], self.args.train_batch_size, self.args.seed)
+
+
 class _Marker(TrainerCallback):
     """Marks each checkpoint once it stands whole, so that one cut off by a kill is never gone on from."""
 
@@ -323,8 +372,6 @@ def _trainer(
         bf16=precision == "bf16",
         fp16=precision == "fp16",
         use_cpu=not torch.cuda.is_available(),
-        train_sampling_strategy="group_by_length",
-        length_column_name="length",
         remove_unused_columns=False,
         label_names=["targets"],
         eval_strategy="steps",
@@ -343,7 +390,7 @@ def _trainer(
         disable_tqdm=quiet,
         dataloader_pin_memory=torch.cuda.is_available(),
     )
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=arguments,
         train_dataset=rows,

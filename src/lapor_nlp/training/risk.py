@@ -30,7 +30,7 @@ _CHAINS = ((0.3, 0.8), (0.1, 0.2))
 _STEP = 0.02
 _ROOMS = tuple(round(1.0 - 0.05 * k, 2) for k in range(13))
 _HELD = 0.9
-_BLOCK = 400
+_BLOCK = 600
 _MOST_BLOCKS = 24
 _FIRST = 2
 _FEWEST_TESTS = 3
@@ -196,7 +196,7 @@ def rows_needed(risk: float, assurance: float, error: float = 0.0) -> int:
 def find_room(confidence: Floats, right: Bools, times: Sequence[Any] | None, *, risk: float, assurance: float) -> Room:
     """The largest part of the risk that, used up on earlier rows, kept the risk on the next block in 9 of 10 cases.
 
-    Rows with a time are cut into blocks of at least 400 in order of time; rows without one belong to every fit. Fewer
+    Rows with a time are cut into blocks of at least 600 in order of time; rows without one belong to every fit. Fewer
     than three blocks to look at: ASSUMED_ROOM. Fewer than ten: at most that.
     """
     dated = [] if times is None else [i for i, time in enumerate(times) if time is not None]

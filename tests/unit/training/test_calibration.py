@@ -2,16 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lapor_nlp.classifier.classifier import softmax
+from lapor_nlp.decision import Policy
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.text.tokens import Tokens, words
-from lapor_nlp.training.calibration import (
-    error_bound,
-    expected_calibration_error,
-    fit_sharpness,
-    fit_threshold,
-)
+from lapor_nlp.training.calibration import error_bound, expected_calibration_error, fit_odds, fit_sharpness
 
 pytest.importorskip("sklearn")
 from lapor_nlp.training.lexical import LexicalConfig, fit_lexical
@@ -44,33 +42,33 @@ def test_error_bound(wrong: int, total: int, bound: float) -> None:
     assert error_bound(wrong, total, 0.95) == pytest.approx(bound, abs=5e-4)
 
 
-def test_no_threshold_from_too_few_rows() -> None:
-    assert fit_threshold(np.full(58, 0.99), np.ones(58, dtype=bool), risk=0.05, assurance=0.95) is None
+@given(st.integers(1, 400), st.floats(0, 1), st.floats(0.5, 0.999))
+def test_the_error_bound_lies_above_the_share_and_grows_with_the_assurance(
+    total: int, share: float, assurance: float
+) -> None:
+    wrong = int(share * total)
+    assert wrong / total <= error_bound(wrong, total, assurance) <= 1
+    assert error_bound(wrong, total, assurance) <= error_bound(wrong, total, (1 + assurance) / 2) + 1e-12
 
 
-def test_no_threshold_when_the_surest_are_wrong() -> None:
-    confidence = np.linspace(0, 1, 1000)
-    assert fit_threshold(confidence, confidence < 0.9, risk=0.05, assurance=0.95) is None
+def test_odds_are_found_again() -> None:
+    raw = RANDOM.uniform(0.02, 0.98, 30_000)
+    truth = Policy(act_alone=None, slope=0.6, intercept=-0.4)
+    right = RANDOM.uniform(size=len(raw)) < [truth.calibrated(value) for value in raw.tolist()]
+    assert fit_odds(raw, right) == pytest.approx((0.6, -0.4), abs=0.05)
 
 
-def test_the_stated_risk_holds_in_at_least_nine_of_ten_worlds() -> None:
-    kept = 0
-    for _ in range(60):
-        confidence = RANDOM.uniform(size=1500)
-        right = RANDOM.uniform(size=1500) < 0.5 + confidence / 2
-        threshold = fit_threshold(confidence, right, risk=0.05, assurance=0.95)
-        if threshold is None:
-            kept += 1
-            continue
-        fresh = RANDOM.uniform(threshold, 1, 40_000)
-        kept += float(np.mean(1 - (0.5 + fresh / 2))) <= 0.05
-    assert kept >= 54
+@pytest.mark.parametrize("all_right", [True, False])
+def test_odds_stay_finite_when_all_answers_are_alike(all_right: bool) -> None:
+    slope, intercept = fit_odds(np.array([0.2, 0.9, 1.0]), np.full(3, all_right))
+    assert np.isfinite([slope, intercept]).all()
+    assert (Policy(act_alone=None, slope=slope, intercept=intercept).calibrated(0.9) > 0.5) == all_right
 
 
-def test_equal_scores_are_taken_together() -> None:
-    confidence = np.array([0.9] * 400 + [0.5] * 400)
-    right = np.array([True] * 399 + [False] + [False] * 400)
-    assert fit_threshold(confidence, right, risk=0.05, assurance=0.95) == 0.9
+def test_a_confidence_that_misleads_is_not_turned_round() -> None:
+    raw = RANDOM.uniform(size=5000)
+    slope, _ = fit_odds(raw, RANDOM.uniform(size=5000) > raw)
+    assert slope == 0
 
 
 def test_one_label_cannot_be_learnt() -> None:

@@ -19,6 +19,7 @@ from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.finetune import (
     Collator,
     FineTuned,
+    LengthSampler,
     MultiHead,
     balance,
     fine_tune,
@@ -157,6 +158,20 @@ def test_balance_raises_rare_labels_and_keeps_the_mean_row() -> None:
     assert float(weights[1] / weights[0]) == pytest.approx(2)
     assert float(0.8 * weights[0] + 0.2 * weights[1]) == pytest.approx(1)
     assert balance(labels, ("a", "b"), 0.0).tolist() == pytest.approx([1, 1])
+
+
+def test_batches_hold_one_length_and_come_in_any_order() -> None:
+    lengths = np.random.default_rng(5).integers(4, 128, 1000).tolist()
+    sampler = LengthSampler(lengths, 8, seed=1)
+    first = list(sampler)
+    assert sorted(first) == list(range(1000))
+    spans = [np.ptp([lengths[i] for i in first[k : k + 8]]) for k in range(0, 1000, 8)]
+    assert np.mean(spans) < 10
+    means = [np.mean([lengths[i] for i in first[k : k + 8]]) for k in range(0, 1000, 8)]
+    assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.3
+    assert list(sampler) == first
+    sampler.set_epoch(1)
+    assert list(sampler) != first
 
 
 def test_rows_are_padded_together(checkpoint: Path) -> None:
