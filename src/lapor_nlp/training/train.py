@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import f1_score
 
 from lapor_nlp.bundle import Bundle, load_bundle, resolve, save_bundle
-from lapor_nlp.classifier.classifier import Classifier, DenseHead, Projection
+from lapor_nlp.classifier.classifier import Classifier, DenseHead, Projection, Scores
 from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.decision import Policy
+from lapor_nlp.drift import Observed, Reference
 from lapor_nlp.encoder.onnx import OnnxEncoder
 from lapor_nlp.encoder.tokeniser import Tokeniser
 from lapor_nlp.errors import TrainingDataError
@@ -37,6 +38,7 @@ from lapor_nlp.text.wordlist import Wordlist
 from lapor_nlp.training.calibration import expected_calibration_error
 from lapor_nlp.training.checkpoints import load_checkpoint, restore_checkpoint
 from lapor_nlp.training.config import TrainConfig
+from lapor_nlp.training.evaluation import fingerprint
 from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.export import export_encoder
 from lapor_nlp.training.finetune import fine_tune, vectors_of
@@ -73,6 +75,7 @@ class EncoderPart:
     heads: Mapping[str, DenseHead]
     projection: Projection | None
     vectors: NDArray[np.float32]
+    truncated: NDArray[np.bool_]
     exact: NDArray[np.float32]
     history: Sequence[Mapping[str, float]]
 
@@ -159,12 +162,40 @@ def train(
             times=None if dev.times is None else [dev.times[i] for i in at],
             trusted=trusted,
         )
-        policies[head], metrics["dev"][head] = fit.policy, fit.figures
+        policies[head] = fit.policy
+        judged = fingerprint([dev.texts[int(i)] for i in at], [str(dev.labels[head][int(i)]) for i in at])
+        metrics["dev"][head] = {**fit.figures, "data": judged}
         warnings += [f"{head}: {warning}" for warning in fit.warnings]
     bundle = replace(bundle, policies=policies, metrics=metrics)
+    scores = Scores(
+        labels=labels,
+        probabilities=probabilities,
+        vectors=None if part is None else part.vectors,
+        truncated=np.zeros(len(dev), dtype=np.bool_) if part is None else part.truncated,
+        rarity=rarity,
+    )
+    bundle = replace(bundle, reference=reference(bundle, dev, scores, wordlist, taxonomy))
     sha256 = save_bundle(bundle, out, card=None if card is None else card(metrics))
     shutil.rmtree(work, ignore_errors=True)
     return Trained(folder=out, sha256=sha256, metrics=metrics, warnings=tuple(warnings))
+
+
+def reference(
+    bundle: Bundle, dev: Examples, scores: Scores, wordlist: Wordlist, taxonomy: Taxonomy
+) -> Mapping[str, Any]:
+    """What the real of the dev rows look like to a bundle, for telling drift."""
+    at = np.arange(len(dev)) if dev.real is None else np.flatnonzero(np.asarray(dev.real))
+    real = Scores(
+        labels=scores.labels,
+        probabilities={head: values[at] for head, values in scores.probabilities.items()},
+        vectors=None,
+        truncated=scores.truncated[at],
+        rarity=scores.rarity[at],
+    )
+    scorer = Scorer(bundle=bundle, wordlist=wordlist, taxonomy=taxonomy)
+    answers = {head: scorer.answers(head, real) for head in bundle.policies}
+    observed = Observed.of([dev.texts[int(i)] for i in at], real, answers)
+    return Reference.of(observed, {head: policy.risk for head, policy in bundle.policies.items()}).to_dict()
 
 
 def labels_of(rows: Examples, heads: Sequence[str], fewest: int) -> dict[str, tuple[str, ...]]:
@@ -263,11 +294,13 @@ def fit_encoder(
         keep_fp32=config.keep_fp32,
     )
     encoder = OnnxEncoder.load(folder, settings, threads=config.threads)
+    encoded = encoder.encode([clean(text) for text in dev.texts])
     return EncoderPart(
         encoder=encoder,
         heads={head: tuned.heads[head] for head in config.heads},
         projection=tuned.projection,
-        vectors=encoder.encode([clean(text) for text in dev.texts]).vectors,
+        vectors=encoded.vectors,
+        truncated=encoded.truncated,
         exact=vectors_of(tuned.model, tokeniser, dev.texts, settings=settings),
         history=tuned.history,
     )

@@ -11,6 +11,7 @@ pytest.importorskip("transformers")
 from tiny import indobert
 
 from lapor_nlp.bundle import load_bundle
+from lapor_nlp.drift import Reference
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.scorer import Scorer
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
@@ -94,6 +95,11 @@ def test_an_encoder_speaks_in_the_bundle(trained: Trained) -> None:
     scores = Scorer.load(trained.folder).score(["Sampah menumpuk bau di depan nomor 3"])
     assert scores.vectors is not None
     assert scores.labels["topic"][int(scores.probabilities["topic"][0].argmax())] == "sampah"
+
+
+def test_it_keeps_a_picture_of_its_traffic(trained: Trained) -> None:
+    reference = Reference.of_bundle(load_bundle(trained.folder))
+    assert set(reference.expected) == {"topic", "kind"}
 
 
 def test_the_place_of_the_encoder_is_not_told(trained: Trained, encoder: str) -> None:
