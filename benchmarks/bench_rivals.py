@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 import rivals
-from common import parser, publish, read_jsonl
+from common import agency, parser, publish, read_jsonl
 from numpy.typing import NDArray
 from rivals import Fitted, Rival, Scores, Unavailable
 from sklearn.metrics import f1_score
@@ -137,11 +137,6 @@ def judge(
 def read(path: Path) -> Rows:
     rows = read_jsonl(path)
     return Rows([row["text"] for row in rows], [agency(row) for row in rows])
-
-
-def agency(row: dict[str, Any]) -> str:
-    name = row.get("agency") or ""
-    return next((kind for kind in ("Kelurahan", "Kecamatan") if name.startswith(kind)), name)
 
 
 def ours(bundle: Path | None, texts: Sequence[str], labels: Sequence[str]) -> Fitted:

@@ -44,6 +44,12 @@ def publish(name: str, result: dict[str, Any], out: Path | None) -> None:
         out.write_text(text + "\n", encoding="utf-8")
 
 
+def agency(row: dict[str, Any]) -> str:
+    """The city agency of a complaint as one class: all kelurahan are one, all kecamatan another."""
+    name = row.get("agency") or ""
+    return next((kind for kind in ("Kelurahan", "Kecamatan") if name.startswith(kind)), name)
+
+
 def share(part: int, whole: int) -> float | None:
     return round(part / whole, 4) if whole else None
 

@@ -63,8 +63,8 @@ def tfidf_logistic(texts: Sequence[str], labels: Sequence[str]) -> Fitted:
 
 def _tfidf(texts: Sequence[str], labels: Sequence[str], model: Any) -> Fitted:
     vectors: FeatureUnion = make_union(
-        TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True),
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True),
     )
     model.fit(vectors.fit_transform(texts), labels)
     return Fitted(list(model.classes_), lambda new: model.decision_function(vectors.transform(new)))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import lapor_nlp
-from lapor_nlp.decision import Failure, Policy, Reason
+from lapor_nlp.decision import Failure, Policy, Reason, measured
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.wording import Wording
 
@@ -23,6 +23,26 @@ def test_calibration_rises_and_stays_inside() -> None:
     assert values == sorted(values)
     assert 0 < values[0] < values[-1] < 1
     assert policy.calibrated(0.99) < 0.99
+
+
+def test_a_rival_takes_from_the_lead_and_not_from_the_share() -> None:
+    assert measured(0.6, 0.3, "share") == 0.6
+    assert measured(0.6, 0.3, "lead") == pytest.approx(2 / 3)
+    assert measured(0.2, 0.0, "lead") == 1.0
+
+
+def test_only_unfamiliar_words_take_from_a_confidence() -> None:
+    policy = Policy(act_alone=0.9, familiar=7.5)
+    assert policy.calibrated(0.9, 7.5) == policy.calibrated(0.9)
+    assert policy.calibrated(0.9, 7.6) < policy.calibrated(0.9)
+    assert policy.calibrated(0.999, 9.0) < 0.01
+    assert policy.calibrated(0.999, 1e6) == 0.0
+    assert Policy(act_alone=0.9).calibrated(0.9, 1e6) == pytest.approx(0.9)
+
+
+def test_a_policy_measures_by_share_or_lead() -> None:
+    with pytest.raises(ValueError, match="cannot measure"):
+        Policy(act_alone=0.9, measure="margin")  # type: ignore[arg-type]
 
 
 def test_a_failure_as_json() -> None:

@@ -61,6 +61,11 @@ def test_traffic_as_before_is_ok_however_little_there_is() -> None:
     assert said["ok"] >= 156
 
 
+def test_chance_is_taken_off_the_stability_index() -> None:
+    shifts = [shift for seed in range(1, 31) for shift in signal(traffic(seed, 60)).shifts]
+    assert np.mean([shift.psi for shift in shifts]) < 0.06
+
+
 def test_less_sure_answers_ask_for_new_labels() -> None:
     found = signal(traffic(1, 800, surer=2.5))
     assert found.verdict == "recalibrate"

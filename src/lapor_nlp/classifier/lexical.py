@@ -35,7 +35,8 @@ class LexicalModel:
         self.idf = idf
         self.heads = dict(heads)
         words = idf[: idf.size // 2]
-        self._rarity = np.where(words > 0, words, words.max(initial=0.0) + 1).astype(np.float64)
+        self._never_seen = float(words.max(initial=0.0)) + 1
+        self._rarity = np.where(words > 0, words, self._never_seen).astype(np.float64)
 
     def matrix(self, texts: Sequence[Tokens]) -> csr_matrix:
         """The weighted features of texts, shape (len(texts), width)."""
@@ -44,15 +45,16 @@ class LexicalModel:
     def rarity(self, counts: csr_matrix) -> NDArray[np.float64]:
         """How rare the different words and neighbours of each text are on average, shape (rows of `counts`,).
 
-        The mean of their inverse document frequencies; a word never seen counts one more than the rarest. Complaints
-        like those learnt from lie close together; other languages and nonsense lie above.
+        The mean of their inverse document frequencies; a word never seen counts one more than the rarest, and a text
+        without words like such a word. Complaints like those learnt from lie close together; other languages and
+        nonsense lie above.
         """
         words = counts.indices < len(self._rarity)
         rows = np.repeat(np.arange(counts.shape[0]), np.diff(counts.indptr))[words]
         sums = np.bincount(rows, weights=self._rarity[counts.indices[words]], minlength=counts.shape[0])
         numbers = np.bincount(rows, minlength=counts.shape[0])
-        highest = float(self._rarity.max(initial=0.0))
-        return np.divide(sums, numbers, out=np.full(counts.shape[0], highest), where=numbers > 0)
+        result = np.full(counts.shape[0], self._never_seen)
+        return np.divide(sums, numbers, out=result, where=numbers > 0)
 
     def margins(self, matrix: csr_matrix, head: str) -> NDArray[np.float32]:
         """Raw scores of a head, shape (rows of `matrix`, labels of `head`)."""

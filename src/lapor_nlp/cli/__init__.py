@@ -9,9 +9,11 @@ import sys
 import typer
 
 import lapor_nlp.cli.check  # (importing a module registers its commands)
+import lapor_nlp.cli.drift
 import lapor_nlp.cli.evaluate
 import lapor_nlp.cli.predict
 import lapor_nlp.cli.promote
+import lapor_nlp.cli.recalibrate
 import lapor_nlp.cli.routing
 import lapor_nlp.cli.train  # noqa: F401
 from lapor_nlp.cli.app import app

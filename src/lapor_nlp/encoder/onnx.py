@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -55,19 +56,8 @@ class OnnxEncoder:
         path = folder / GRAPH
         if not path.is_file():
             raise BundleError(path, "is missing from the model folder; copy the folder again")
-        options = SessionOptions()
-        options.intra_op_num_threads = 1
-        options.log_severity_level = _FATAL_ONLY
-        # Without this, CPUs before VNNI add up products of whole numbers in too few bits.
-        options.add_session_config_entry("session.x64quantprecision", "1")
         try:
-            session = InferenceSession(
-                str(path),
-                options,
-                providers=["CPUExecutionProvider"],
-                # Its kernel takes five times as long as the addition and normalisation that it joins.
-                disabled_optimizers=["SkipLayerNormFusion"],
-            )
+            session = _session(path, exact=not _adds_up_exactly())
         except Exception as error:
             raise BundleError(
                 path, f"is no model that ONNX Runtime can run ({error}); copy the folder again"
@@ -103,7 +93,7 @@ class OnnxEncoder:
         return Encoded(vectors=vectors, truncated=tokenised.truncated)
 
     def _check(self, path: Path) -> None:
-        """One run of the longest text with the last token shows whether graph, tokeniser and settings belong together."""
+        """One run of the longest text, of the last token, shows whether graph, tokeniser and settings fit together."""
         inputs = [value.name for value in self._session.get_inputs()]
         outputs = [(value.name, value.shape[-1]) for value in self._session.get_outputs()]
         if inputs != [INPUT] or outputs != [(OUTPUT, self.settings.dimension)]:
@@ -123,6 +113,34 @@ class OnnxEncoder:
             ) from error
         if not np.isfinite(vector).all():
             raise BundleError(path, "gives no finite numbers; copy the folder again, or train anew")
+
+
+def _session(path: Path, *, exact: bool) -> InferenceSession:
+    """A session of one thread. `exact` takes the slower kernels that add up exactly on any CPU."""
+    options = SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = _FATAL_ONLY
+    options.add_session_config_entry("session.x64quantprecision", "1" if exact else "0")
+    return InferenceSession(
+        str(path),
+        options,
+        providers=["CPUExecutionProvider"],
+        # The kernel of this fusion takes five times as long as the addition and normalisation that it joins.
+        disabled_optimizers=["SkipLayerNormFusion"],
+    )
+
+
+def _adds_up_exactly() -> bool:
+    """Whether ONNX Runtime's fast kernels add up products of whole numbers exactly on this CPU.
+
+    x86 before VNNI (Xeons of 2018, EPYCs of 2021) does so in 16 bits, which overflow now and then.
+    """
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return True
+    try:
+        return "vnni" in Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
 
 
 def available_cores() -> int:

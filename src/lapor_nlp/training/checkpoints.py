@@ -18,7 +18,11 @@ from lapor_nlp.training.export import restore_weights
 try:
     import torch
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError
+    from huggingface_hub.errors import (  # type: ignore[attr-defined]
+        GatedRepoError,
+        HTTPError,
+        RepositoryNotFoundError,
+    )
     from torch import nn
     from transformers import (
         AutoConfig,
@@ -40,14 +44,14 @@ _POOLING = "1_Pooling/config.json"
 _PROMPTS = "config_sentence_transformers.json"
 _README = "README.md"
 _WANTED = [_CONFIG, _FAST, *_PIECES, "*token*.json", "added_tokens.json", "merges.txt", _POOLING, _PROMPTS, _README]
-_E5 = re.compile(r"(?:^|[-_/])e5(?:[-_]|$)")
+_E5 = re.compile(r"(?:^|[-_])e5(?:[-_]|$)")
 _E5_PREFIX = "query: "
 _POOLER = "pooler."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Checkpoint:
-    """A pretrained encoder in single precision, its tokeniser, how it wants its texts, and the most tokens it can read."""
+    """A pretrained encoder in single precision, its tokeniser, how it wants its texts, and the most tokens it reads."""
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerFast
@@ -68,7 +72,8 @@ def load_checkpoint(name: str, *, layers: int | None = None) -> Checkpoint:
     with _quiet():
         model = _model_of(folder)
         tokenizer = _tokenizer_of(folder)
-    rows = model.get_input_embeddings().num_embeddings
+    table = model.get_input_embeddings().weight
+    rows = len(table)  # type: ignore[arg-type]
     if len(tokenizer) > rows:
         raise EncoderError(f"{folder}: the tokeniser has {len(tokenizer)} tokens, the model {rows}: one is another's")
     if layers is not None:
@@ -91,8 +96,9 @@ def restore_checkpoint(folder: Path, settings: EncoderSettings) -> Checkpoint:
     """
     try:
         config = dict(json.loads((folder / ORIGIN).read_text(encoding="utf-8"))["config"])
-        model = AutoModel.from_config(AutoConfig.for_model(config.pop("model_type"), **config), dtype=torch.float32)
-        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / TOKENIZER))
+        about = AutoConfig.for_model(config.pop("model_type"), **config)
+        model = AutoModel.from_config(about, dtype=torch.float32)  # type: ignore[no-untyped-call]
+        tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(folder / TOKENIZER))  # type: ignore[no-untyped-call]
     except Exception as error:
         raise BundleError(
             folder / ORIGIN, f"holds no encoder to train on from: {error}; copy the folder again"
@@ -143,10 +149,11 @@ def _folder_of(name: str) -> Path:
             "log in with `hf auth login` if it is private or asks for consent"
         ) from error
     except (OSError, ValueError, HTTPError) as error:
+        copy = name.rsplit("/", 1)[-1]
         raise EncoderError(
-            f"{name} is no folder here and could not be fetched from the Hugging Face hub ({_first_line(error)}). Where "
-            f"there is a network, run `hf download {name} --local-dir {name.rsplit('/', 1)[-1]}`, copy that folder "
-            "here, and give its path instead of the name"
+            f"{name} is no folder here and could not be fetched from the Hugging Face hub ({_first_line(error)}). "
+            f"Where there is a network, run `hf download {name} --local-dir {copy}`, copy that folder here, and give "
+            "its path instead of the name"
         ) from error
     return folder
 
@@ -163,14 +170,21 @@ def _model_of(folder: Path) -> PreTrainedModel:
         raise EncoderError(f"{folder} has no weights (model.safetensors or pytorch_model.bin); copy them as well")
     try:
         model, report = AutoModel.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True, trust_remote_code=False
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            local_files_only=True,
+            trust_remote_code=False,
         )
     except Exception as error:
         raise EncoderError(f"{folder} cannot be loaded: {_first_line(error)}; copy the folder again") from error
-    missing = sorted(key for key in report["missing_keys"] if not key.startswith(_POOLER))
-    if missing:
+    wrong = [key for key in report["missing_keys"] if not key.startswith(_POOLER)]
+    wrong += [str(key) for key, *_ in report["mismatched_keys"]]
+    if wrong:
         raise EncoderError(
-            f"{folder}: the weights are of another model than {_CONFIG}: {len(missing)} are missing, such as {missing[0]}"
+            f"{folder}: its weights are not those of its {_CONFIG}: {len(wrong)} are missing or of another shape, such "
+            f"as {min(wrong)}; copy the folder again"
         )
     if model.config.is_encoder_decoder:
         raise EncoderError(f"{folder} is an encoder with a decoder ({model.config.model_type}); take an encoder alone")
@@ -206,7 +220,7 @@ def _prefix_of(folder: Path, name: str) -> str:
         return str(prompts["query"])
     readme = folder / _README
     said = readme.is_file() and _E5_PREFIX in readme.read_text(encoding="utf-8", errors="replace")
-    return _E5_PREFIX if said or _E5.search(name.lower().rstrip("/")) else ""
+    return _E5_PREFIX if said or _E5.search(Path(name).name.lower()) else ""
 
 
 def _pools_first(folder: Path) -> bool:
@@ -238,11 +252,11 @@ def _first_line(error: BaseException) -> str:
 def _quiet() -> Iterator[None]:
     """Without transformers' own reports and bars; what matters of them is checked here."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         logging.set_verbosity(level)
         if bars:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]

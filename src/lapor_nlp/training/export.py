@@ -24,12 +24,12 @@ from lapor_nlp.encoder.encoder import EncoderSettings
 from lapor_nlp.encoder.onnx import FULL, GRAPH, INPUT, ORIGIN, OUTPUT, TOKENIZER
 from lapor_nlp.encoder.tokeniser import Tokeniser
 from lapor_nlp.errors import BundleError, EncoderError, MissingExtraError
-from lapor_nlp.training.quantisation import channel_peaks, dequantised, quantise
+from lapor_nlp.training.quantisation import channel_ranges, dequantised, quantise
 
 try:
     import onnx
     import torch
-    from google.protobuf.message import DecodeError
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
     from onnx import numpy_helper
     from torch import Tensor, nn
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
@@ -43,7 +43,7 @@ _MOST_BYTES = 2**31 - 2**24
 _EXPECTED: tuple[tuple[type[Warning], str], ...] = (
     (DeprecationWarning, "You are using the legacy TorchScript-based ONNX export"),
     (DeprecationWarning, "The feature will be removed"),
-    (torch.jit.TracerWarning, "Converting a tensor to a Python boolean"),
+    (torch.jit.TracerWarning, "Converting a tensor to a Python boolean"),  # type: ignore[attr-defined]
 )
 """What torch says of any export."""
 
@@ -78,7 +78,7 @@ def export_encoder(
             undo: Mapping[str, str] = {}
             if int8:
                 rows = Tokeniser(tokenizer.backend_tokenizer, settings)(texts).ids
-                quantised = quantise(exact, channel_peaks(exact, [np.array(row, dtype=np.int64) for row in rows]))
+                quantised = quantise(exact, channel_ranges(exact, [np.array(row, dtype=np.int64) for row in rows]))
                 (written / GRAPH).write_bytes(quantised.model.SerializeToString())
                 undo = quantised.undo
             else:

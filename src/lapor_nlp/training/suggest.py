@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +26,14 @@ try:
 except ModuleNotFoundError as error:
     raise MissingExtraError("train", error.name or "cleanlab") from error
 
-SHORTLIST = 4
-"""How many of the most undecided rows are looked at for each that is suggested."""
+SHORTLIST, LEAST_SHORTLIST = 4, 200
+"""How many of the most undecided rows are looked at for each that is suggested, and how many at least."""
 
 NEAR_REPEAT = 0.8
 """Likeness in words (cosine) from which of two rows only one is suggested."""
+
+LEAST_TEXTS = 10
+"""Different texts that a label needs, for its rows to be doubted: of a rarer one the models know too little."""
 
 _DIMENSIONS = 64
 _BLOCK = 8192
@@ -57,7 +61,10 @@ class Doubt:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class OutOfFold:
-    """Probabilities of shape (rows, labels), each row's from a model that saw neither it nor a repeat of it."""
+    """Probabilities of shape (rows, labels), each row's from a model that saw neither it nor a repeat of it.
+
+    `labels` are those with at least LEAST_TEXTS different texts.
+    """
 
     labels: tuple[str, ...]
     probabilities: NDArray[np.float64]
@@ -79,7 +86,8 @@ def to_label(
     those of the words. Rows that repeat one another are suggested once, so that there may be fewer than `count`.
     """
     undecided, first, second = _closest(scores.probabilities[head])
-    shortlist = _first_of_groups(np.argsort(-undecided, kind="stable"), repeat_groups(texts))[: SHORTLIST * count]
+    order = _first_of_groups(np.argsort(-undecided, kind="stable"), repeat_groups(texts))
+    shortlist = order[: max(SHORTLIST * count, LEAST_SHORTLIST)]
     if not len(shortlist):
         return []
     words = _words([texts[int(row)] for row in shortlist], Wordlist.load() if wordlist is None else wordlist)
@@ -100,7 +108,8 @@ def looks_wrong(
 
     `probabilities` has shape (rows, labels) and must come from a model that did not learn from these rows, see
     `out_of_fold_probabilities`. How many rows are doubted is told by the confident joint (cleanlab), which ones by how
-    improbable their label is. Rows without a label, or with one that is not among `label_names`, are passed over.
+    improbable their label is; where all rows bear one label, those with another first label are doubted. Rows without a
+    label, or with one that is not among `label_names`, are passed over.
     """
     columns = {name: column for column, name in enumerate(label_names)}
     rows = np.array([row for row, label in enumerate(labels) if label in columns], dtype=np.int64)
@@ -108,9 +117,12 @@ def looks_wrong(
         return []
     given = np.array([columns[label] for label in labels if label in columns], dtype=np.int64)
     judged = probabilities[rows]
-    doubted = find_label_issues(
-        given, judged, filter_by="low_self_confidence", return_indices_ranked_by="self_confidence", n_jobs=1
-    )
+    if len(np.unique(given)) < 2:
+        doubted = np.argsort(judged[:, given[0]], kind="stable")
+    else:
+        doubted = find_label_issues(
+            given, judged, filter_by="low_self_confidence", return_indices_ranked_by="self_confidence", n_jobs=1
+        )
     best = judged.argmax(axis=1)
     return [
         Doubt(
@@ -129,26 +141,30 @@ def out_of_fold_probabilities(
 ) -> OutOfFold:
     """What lexical models say of each row of a table, none of which saw the row or a repeat of it.
 
-    Raises TrainingDataError when a fold leaves fewer than two labels to learn, or there are too few texts.
+    Raises TrainingDataError when fewer than two labels have LEAST_TEXTS different texts.
     """
     config = LexicalConfig() if config is None else config
-    labels = np.array(table.labels(head), dtype=object)
-    known = np.array([label is not None for label in labels], dtype=np.bool_)
-    names = tuple(sorted({str(label) for label in labels[known]}))
+    labels, groups = np.array(table.labels(head), dtype=object), repeat_groups(table.texts)
+    different = Counter(label for label, _ in set(zip(labels, groups.tolist(), strict=True)) if label is not None)
+    names = tuple(sorted(label for label, count in different.items() if count >= LEAST_TEXTS))
     if len(names) < 2:
-        raise TrainingDataError(f"{table.source}: {head} has {len(names)} labels; it takes two to doubt one")
+        raise TrainingDataError(
+            f"{table.source}: {len(names)} of the {len(different)} labels of {head} have {LEAST_TEXTS} different "
+            "texts, it takes two to doubt one; give more rows, or a model that was not trained on these"
+        )
     columns = {name: column for column, name in enumerate(names)}
+    known = np.array([label in columns for label in labels], dtype=np.bool_)
     wordlist = Wordlist.load()
     features = LexicalFeatures(config.features)
     counts = features.counts([wordlist.tokens(clean(text)) for text in table.texts])
     matrix = features.weigh(counts, inverse_document_frequency(counts, config.fewest))
     margins = np.full((len(table), len(names)), _ABSENT, dtype=np.float64)
-    for part in grouped_folds(repeat_groups(table.texts), folds, seed):
+    for part in grouped_folds(groups, folds, seed):
         learnt = known.copy()
         learnt[part] = False
         fitted = fit_head(matrix[learnt], labels[learnt].tolist(), config)
         found = (matrix[part] @ fitted.weights).toarray() + fitted.bias
-        margins[np.ix_(part, [columns[label] for label in fitted.labels])] = found
+        margins[np.ix_(part, np.array([columns[label] for label in fitted.labels]))] = found
     sharpness = fit_sharpness(margins[known], [columns[label] for label in labels[known]])
     return OutOfFold(labels=names, probabilities=softmax(sharpness * margins))
 
@@ -177,20 +193,22 @@ def _first_of_groups(order: NDArray[np.int64], groups: NDArray[np.int64]) -> NDA
 
 
 def _words(texts: Sequence[str], wordlist: Wordlist) -> csr_matrix:
-    """Weighted n-grams of texts, rows of length 1, shape (texts, width)."""
+    """Weighted n-grams of texts, rows of length 1; those of a single text count in its length only."""
     features = LexicalFeatures(FeatureSettings())
     counts = features.counts([wordlist.tokens(clean(text)) for text in texts])
     matrix = features.weigh(counts, inverse_document_frequency(counts, 1))
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
-    return csr_matrix(matrix.multiply(1 / np.where(length > 0, length, 1.0)[:, None]))
+    shared = np.flatnonzero(np.bincount(counts.indices, minlength=features.width) > 1)
+    return csr_matrix(matrix[:, shared].multiply(1 / np.where(length > 0, length, 1.0)[:, None]))
 
 
 def _reduced(words: csr_matrix, seed: int) -> NDArray[np.float32]:
     """The same rows in few dimensions (latent semantic analysis)."""
-    dimensions = min(_DIMENSIONS, words.shape[0] - 1)
+    dimensions = min(_DIMENSIONS, words.shape[0] - 1, words.shape[1] - 1)
     if dimensions < 2:
         return np.ones((words.shape[0], 1), dtype=np.float32)
-    return TruncatedSVD(dimensions, random_state=seed).fit_transform(words).astype(np.float32)
+    reduced: NDArray[np.float64] = TruncatedSVD(dimensions, random_state=seed).fit_transform(words)
+    return reduced.astype(np.float32)
 
 
 def _centred(vectors: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -115,3 +115,12 @@ def test_nothing_to_explain_in_an_empty_text() -> None:
 def test_thinning_keeps_the_largest() -> None:
     thinned = thin(np.array([[0.1, -0.9], [0.5, 0.2]]), 2).toarray()
     assert np.allclose(thinned, [[0, -0.9], [0.5, 0]])
+
+
+def test_strange_texts_are_rarer_than_familiar_ones() -> None:
+    lexical = model().lexical
+    texts = ["lampu jalan mati", "lampu mati wolkenkratzer", "wolkenkratzer zwischen", ""]
+    rarity = lexical.rarity(lexical.features.counts([tokens(text) for text in texts]))
+    assert rarity.tolist() == sorted(rarity.tolist())
+    assert rarity[0] < rarity[1] < rarity[2]
+    assert rarity[3] == lexical.idf[: lexical.idf.size // 2].max() + 1

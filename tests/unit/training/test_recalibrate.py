@@ -124,6 +124,7 @@ def test_labels_unknown_to_the_model_count_as_wrong(scorer: Scorer) -> None:
     labels: list[str | None] = ["lampu" if k % 2 else label for k, label in enumerate(rows.labels("kategori"))]
     change = recalibrate(scorer, Rows(rows.texts, labels), {"urusan": "kategori"}).changes[0]
     assert change.unknown == 300
+    assert change.wrong_before == pytest.approx(0.5, abs=0.03)
     assert not change.fit.guaranteed
     assert "300 rows bear labels unknown to the model" in change.warnings[0]
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from itertools import product
+import re
+from collections.abc import Callable, Iterable
+from itertools import islice, product
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (
     AlbertConfig,
     AlbertModel,
@@ -21,6 +22,9 @@ from transformers import (
     XLMRobertaConfig,
     XLMRobertaModel,
 )
+from transformers.utils import logging
+
+logging.disable_progress_bar()
 
 SENTENCES = [
     "Lampu jalan di depan balai desa mati sejak pekan lalu, mohon diperbaiki.",
@@ -42,7 +46,7 @@ _SHAPE = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "
 
 
 def indobert(folder: Path) -> Path:
-    """As indobenchmark/indobert-base-p1: lower-case word pieces in vocab.txt, pickled weights with pretraining heads."""
+    """As indobenchmark/indobert-base-p1: lower-case word pieces in vocab.txt, pickled weights with heads."""
     words = _word_pieces(folder, lower=True)
     _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 64})
     config = BertConfig(vocab_size=len(words) + 7, max_position_embeddings=64, **_SHAPE)
@@ -78,30 +82,25 @@ def mbert(folder: Path) -> Path:
 
 def xlm_roberta(folder: Path) -> Path:
     """As xlm-roberta-base: sentence pieces in tokenizer.json, positions counted from after the padding's number."""
-    special = ["<s>", "<pad>", "</s>", "<unk>"]
-    tokenizer = Tokenizer(models.Unigram())
+    pieces = [*(("▁" + word, -4.0) for word in _words()), *((letter, -8.0) for letter in ["▁", *_letters()])]
+    special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    tokenizer = Tokenizer(models.Unigram([*special, *pieces], unk_id=3))
     tokenizer.normalizer = normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     tokenizer.decoder = decoders.Metaspace()
-    trainer = trainers.UnigramTrainer(vocab_size=180, special_tokens=special, unk_token="<unk>", show_progress=False)
-    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.add_special_tokens([name for name, _ in special])
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0), add_prefix_space=False)
     return _roberta(folder, tokenizer, XLMRobertaConfig, XLMRobertaModel, "XLMRobertaTokenizer")
 
 
 def roberta(folder: Path) -> Path:
-    """As the Indonesian RoBERTas: pieces of bytes."""
-    tokenizer = Tokenizer(models.BPE())
+    """As the Indonesian RoBERTas: pieces of bytes, of one byte each here."""
+    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({piece: i for i, piece in enumerate([*special, *alphabet])}, []))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel()
     tokenizer.decoder = decoders.ByteLevel()
-    special = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=400,
-        special_tokens=special,
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(SENTENCES, trainer)
+    tokenizer.add_special_tokens(special)
     tokenizer.post_processor = processors.RobertaProcessing(("</s>", 2), ("<s>", 0))
     return _roberta(folder, tokenizer, RobertaConfig, RobertaModel, "RobertaTokenizer")
 
@@ -114,26 +113,28 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
 def full_size_indobert(folder: Path) -> Path:
     """IndoBERT-base to the last number (124 million weights), but with random ones and a made-up vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
-    learnt = _learn_word_pieces(lower=True, size=2000)
-    filler = ("".join(letters) for letters in product("abcdefghijklmnoprstuwy", repeat=5))
-    words = list(dict.fromkeys(_take([*_SPECIAL, *learnt], filler, 30_521)))
+    known = _pieces(lower=True)
+    filler = ("".join(letters) for letters in product("abdegiklmnoprstu", repeat=4))
+    words = _take([*_SPECIAL, *known], filler, 30_521)
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512})
     _random(BertModel(BertConfig(vocab_size=50_000))).save_pretrained(folder)
     return folder
 
 
-def _take(first: list[str], then: Iterator[str], number: int) -> list[str]:
-    return [*first, *(next(then) for _ in range(number - len(first)))]
+def _take(first: list[str], then: Iterable[str], number: int) -> list[str]:
+    return list(islice(dict.fromkeys([*first, *then]), number))
 
 
 def _random(model: PreTrainedModel) -> PreTrainedModel:
-    """Weights that no two parameters have in common, with a few loud channels as trained models have them."""
+    """The same weights every time, as large as fresh ones are, with a few loud channels as trained models have them."""
     generator = torch.Generator().manual_seed(5)
+    deviation = 0.6 / model.config.hidden_size**0.5
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            parameter.add_(torch.randn(parameter.shape, generator=generator) * 0.05)
-            if name.endswith("LayerNorm.weight"):
+            parameter.copy_(torch.randn(parameter.shape, generator=generator) * deviation)
+            if name.lower().endswith(("layernorm.weight", "layer_norm.weight")):
+                parameter.add_(1)
                 parameter[:2] *= 8
     return model
 
@@ -164,20 +165,26 @@ def _roberta(
 
 def _word_pieces(folder: Path, *, lower: bool) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    words = [*_SPECIAL, *_learn_word_pieces(lower=lower, size=300)]
+    words = [*_SPECIAL, *_pieces(lower=lower)]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     return words
 
 
-def _learn_word_pieces(*, lower: bool, size: int) -> list[str]:
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=lower)
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    tokenizer.train_from_iterator(
-        SENTENCES, trainers.WordPieceTrainer(vocab_size=size, special_tokens=_SPECIAL, show_progress=False)
-    )
-    vocabulary = tokenizer.get_vocab()
-    return [word for word in sorted(vocabulary, key=lambda word: vocabulary[word]) if word not in _SPECIAL]
+def _pieces(*, lower: bool) -> list[str]:
+    """The words of SENTENCES without a common ending, the endings, and all letters, at the start and inside."""
+    known = [word.lower() if lower else word for word in _words()]
+    letters = [letter for letter in _letters() if not lower or letter == letter.lower()]
+    endings = ["nya", "kan", "an", "lah"]
+    stems = [next((word.removesuffix(end) for end in endings if word.endswith(end)), word) for word in known]
+    return list(dict.fromkeys([*letters, *(f"##{part}" for part in [*letters, *endings]), *(w for w in stems if w)]))
+
+
+def _words() -> list[str]:
+    return sorted({word for sentence in SENTENCES for word in re.findall(r"\w+", sentence)})
+
+
+def _letters() -> list[str]:
+    return sorted({letter for sentence in SENTENCES for letter in sentence if not letter.isspace()})
 
 
 def _write(path: Path, value: object) -> None:
