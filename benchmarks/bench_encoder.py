@@ -1,4 +1,4 @@
-"""Speed of the default bundle against an IndoBERT-shaped pipeline and its own bare session; a training step against Trainer.
+"""Speed of the default bundle against an IndoBERT-shaped pipeline and its own bare session; a step against Trainer.
 
     python benchmarks/bench_encoder.py [--encoder FOLDER] [--out benchmarks/results/encoder.json]
 
@@ -101,7 +101,7 @@ def pipeline_seconds(texts: list[str]) -> float:
 
 
 def training(encoder: str, rows: list[dict[str, Any]]) -> dict[str, float]:
-    """Seconds a step of 32 rows, ours (one head, as plain Trainer has) and plain; the same rows, best of two runs each."""
+    """Seconds a step of 32 rows, ours (one head, as plain Trainer has) and plain; same rows, best of two runs."""
     rows = rows[: STEPS * BATCH]
     labels = sorted({row["topic"] for row in rows})
     found = {"ours": 1e9, "trainer": 1e9}

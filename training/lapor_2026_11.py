@@ -1,4 +1,4 @@
-"""Rebuild the bundle models/lapor-2026.11: words and a fine-tuned encoder for topic, kind, flags and Surabaya's offices.
+"""Rebuild the bundle models/lapor-2026.11: words and encoder for topic, kind, flags and Surabaya's offices.
 
     python training/lapor_2026_11.py COMPLAINTS ENCODER --out models/lapor-2026.11
 

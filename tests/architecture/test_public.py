@@ -53,7 +53,7 @@ def test_import_loads_nothing_heavy() -> None:
 
 def test_router_needs_no_optional_package() -> None:
     modules = loaded_by("from lapor_nlp import Report, Router, Decision")
-    assert not modules & {"torch", "transformers", "fastapi", "sklearn", "onnxruntime", "pandas", "pyspark"}
+    assert not modules & {"torch", "transformers", "fastapi", "sklearn", "datasets", "pandas", "pyspark"}
 
 
 def test_errors_form_one_tree() -> None:

@@ -15,6 +15,7 @@ import lapor_nlp.cli.predict
 import lapor_nlp.cli.promote
 import lapor_nlp.cli.recalibrate
 import lapor_nlp.cli.routing
+import lapor_nlp.cli.suggest
 import lapor_nlp.cli.train  # noqa: F401
 from lapor_nlp.cli.app import app
 from lapor_nlp.console import printable

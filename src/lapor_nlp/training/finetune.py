@@ -129,7 +129,7 @@ class MultiHead(nn.Module):
 
 @dataclass(frozen=True, kw_only=True)
 class FineTuned:
-    """The outcome of `fine_tune`: the model in evaluation mode, its heads as arrays, how training went, and how long this call trained."""
+    """The model in evaluation mode, its heads as arrays, how training went, and how many seconds this call trained."""
 
     model: MultiHead
     heads: Mapping[str, DenseHead]
@@ -313,6 +313,7 @@ class _Trainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows = self.train_dataset if train_dataset is None else train_dataset
+        assert isinstance(rows, Dataset)
         return LengthSampler(rows["length"], self.args.train_batch_size, self.args.seed)
 
 

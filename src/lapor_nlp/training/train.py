@@ -285,7 +285,7 @@ def fit_encoder(
     say("encoder: exporting")
     folder = work / "encoder"
     settings = export_encoder(
-        tuned.model.encoder,
+        checkpoint.model,
         checkpoint.tokenizer,
         settings,
         folder,
@@ -368,7 +368,7 @@ def judge(
         raw[at],
         (group == wanted)[at],
         [names[group[i]] for i in at],
-        times=None if times is None else [times[i] for i in at],
+        times=None if times is None else [times[int(i)] for i in at],
         rarity=rarity[at],
         risk=config.risk,
         assurance=config.assurance,
