@@ -79,7 +79,7 @@ def test_topics_are_listed() -> None:
 def test_the_model_is_described() -> None:
     (row,) = lines(run("model").stdout)
     assert row["name"] == "lexical"
-    assert row["policy"]["risk"] == 0.05  # type: ignore[index]
+    assert row["policies"]["topic"]["risk"] == 0.05  # type: ignore[index]
 
 
 def test_errors_are_one_line_and_code_two(tmp_path: Path) -> None:
