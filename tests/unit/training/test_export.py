@@ -88,7 +88,7 @@ def test_each_kind_of_encoder_trains_exports_and_comes_back(tmp_path: Path, name
     restored = restore_checkpoint(tmp_path / "int8", replace(settings, precision="int8"))
     assert type(restored.model) is type(start.model)
     assert restored.most_tokens == start.most_tokens
-    assert least_cosine(vectors(restored), exact) > 0.998
+    assert least_cosine(vectors(restored), exact) > 0.98
     train_a_step(restored)
 
 
