@@ -29,10 +29,12 @@ class TrainConfig:
     weight in `recency_half_life_days` (None: never); `mask_addressee` blanks offices that a text names.
 
     The encoder: `epochs`, rows in a `batch`, `learning_rate` (None: by the encoder's width, see `learning_rate_for`)
-    times `head_learning_rate_factor` for the heads, `warmup` as a share of all steps, `weight_decay`, `dropout`,
-    `label_smoothing`, and a row's weight as (rows / rows of its label) ** `balance`. Texts are cut to `longest`
-    tokens, of which `head_share` from the front and the others from the end. `layers` keeps so many, evenly
-    spaced (None: all). `likeness` is the weight of the loss that keeps reports of one matter close together, in
+    times `head_learning_rate_factor` for the heads, `warmup` as a share of all steps, `weight_decay`, `dropout` before
+    the heads and `encoder_dropout` inside the encoder (few passes over few rows learn faster without),
+    `label_smoothing`, and a row's weight as (rows / rows of its label) ** `balance`; the loss of an auxiliary head
+    counts `auxiliary_weight` times. Texts are cut to `longest` tokens, of which `head_share` from the front and the
+    others from the end. `layers` keeps so many, evenly spaced (None: all).
+    `likeness` is the weight of the loss that keeps reports of one matter close together, in
     vectors of `likeness_dimension` numbers, for finding duplicates (0: not learnt). Training ends early after
     `patience` looks without a better dev score. `precision` is one of PRECISIONS, `threads` the CPU threads (None:
     as torch decides).
@@ -61,6 +63,8 @@ class TrainConfig:
     warmup: float = 0.08
     weight_decay: float = 0.01
     dropout: float = 0.1
+    encoder_dropout: float = 0.0
+    auxiliary_weight: float = 0.5
     label_smoothing: float = 0.0
     balance: float = 0.3
     longest: int = 128
@@ -103,11 +107,11 @@ class TrainConfig:
     def learning_rate_for(self, width: int) -> float:
         """The encoder's learning rate: as set, else by its hidden size, since wide encoders forget sooner.
 
-        1e-4 up to 384 (MiniLM, e5-small), 3e-5 up to 768 (base), 1e-5 beyond (large).
+        2e-4 up to 384 (MiniLM, e5-small), 3e-5 up to 768 (base), 1e-5 beyond (large).
         """
         if self.learning_rate is not None:
             return self.learning_rate
-        return 1e-4 if width <= 384 else 3e-5 if width <= 768 else 1e-5
+        return 2e-4 if width <= 384 else 3e-5 if width <= 768 else 1e-5
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> TrainConfig:
@@ -175,6 +179,8 @@ _SPANS = {
     "warmup": _SHARE,
     "weight_decay": _SHARE,
     "dropout": _Span(0, 0.9),
+    "encoder_dropout": _Span(0, 0.9),
+    "auxiliary_weight": _Span(0),
     "label_smoothing": _Span(0, 0.9),
     "balance": _SHARE,
     "longest": _Span(8, 8192),

@@ -52,7 +52,7 @@ _BATCHES_SORTED = 50
 class MultiHead(nn.Module):
     """An encoder, its pooling, and a linear head for each question.
 
-    The loss is the sum over heads of the cross entropy, each text weighted by the balance of its label and its own
+    The loss is the sum over heads of the cross entropy times the head's share (1 by default), each text weighted by the balance of its label and its own
     weight; a head without a label for a text adds nothing. With `likeness_dimension` a projection is learnt too, by
     `likeness` times one minus the cosine to its targets.
     """
@@ -67,6 +67,7 @@ class MultiHead(nn.Module):
         balances: Mapping[str, Tensor],
         dropout: float,
         smoothing: float,
+        shares: Mapping[str, float] | None = None,
         likeness: float = 0.0,
         likeness_dimension: int = 0,
     ) -> None:
@@ -76,6 +77,7 @@ class MultiHead(nn.Module):
         self.names = tuple(labels)
         self.dropout = nn.Dropout(dropout)
         self.smoothing = smoothing
+        self.shares = [1.0 if shares is None else shares.get(name, 1.0) for name in self.names]
         self.likeness = likeness
         self.projection = nn.Linear(dimension, likeness_dimension) if likeness_dimension else None
         self.heads = nn.ModuleList([nn.Linear(dimension, len(labels[name])) for name in self.names])
@@ -122,7 +124,7 @@ class MultiHead(nn.Module):
                 reduction="none",
                 label_smoothing=self.smoothing,
             )
-            loss = loss + (each * weights).mean()
+            loss = loss + self.shares[k] * (each * weights).mean()
             logits.append(scores)
         return {"loss": loss, "logits": tuple(logits)}
 
@@ -166,9 +168,13 @@ def fine_tune(
         balances={name: balance(train.labels[name], labels[name], config.balance) for name in labels},
         dropout=config.dropout,
         smoothing=config.label_smoothing,
+        shares=dict.fromkeys(config.auxiliary, config.auxiliary_weight),
         likeness=config.likeness,
         likeness_dimension=0 if like is None else like.shape[1],
     )
+    for module in encoder.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = config.encoder_dropout
     _begin_with(model, start or {})
     rows, dev_rows = _rows(train, tokeniser, labels, like), _rows(dev, tokeniser, labels, None)
     trainer = _trainer(model, rows, dev_rows, config, settings, work=work, quiet=quiet)
