@@ -32,6 +32,10 @@ def train(
     title: TitleColumn = None,
     region: RegionColumn = None,
     taxonomy: Annotated[Path | None, typer.Option("--taxonomy", help="Folder of your own topics.")] = None,
+    describe: Annotated[
+        Path | None,
+        typer.Option("--describe", help="CSV label,description[,name]: for labels of the first head with few rows."),
+    ] = None,
     config: Annotated[Path | None, typer.Option("--config", help="TOML file of settings; options win over it.")] = None,
     epochs: Annotated[float | None, typer.Option("--epochs", help="Passes over the rows.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", help="Rows in a step.")] = None,
@@ -81,6 +85,7 @@ def train(
             columns=Columns(text=text, id=id, time=time, title=title, region=region),
             taxonomy=Taxonomy.load(taxonomy),
             version=version or f"{datetime.now(UTC):%Y.%m.%d}",
+            describe=describe,
             restart=restart,
             say=lambda line: typer.echo(printable(line), err=True),
         )

@@ -19,6 +19,7 @@ from lapor_nlp.training.carry import TOPIC, carry_labels
 from lapor_nlp.training.checks import check
 from lapor_nlp.training.config import TrainConfig
 from lapor_nlp.training.examples import Examples
+from lapor_nlp.training.fewshot import read_descriptions, with_descriptions
 from lapor_nlp.training.splits import split
 from lapor_nlp.training.table import Table, read_labelled
 from lapor_nlp.training.train import Trained, train
@@ -51,13 +52,15 @@ def train_file(
     columns: Columns,
     taxonomy: Taxonomy,
     version: str,
+    describe: Path | None = None,
     restart: bool = False,
     say: Callable[[str], None] = print,
 ) -> Trained:
     """Train on a file of labelled rows; without a `dev` file the latest rows are kept to judge by.
 
-    `settings` win over those of the TOML file `config`; Raises TrainingDataError when
-    the checks find the rows unusable.
+    `settings` win over those of the TOML file `config`. `describe` is a CSV of labels of the first head with their
+    descriptions (`fewshot.read_descriptions`): for labels with few rows or none. Raises TrainingDataError when the
+    checks find the rows unusable.
     """
     chosen = _config(config, settings)
     tables = [
@@ -78,6 +81,8 @@ def train_file(
             say(f"split: {parted.moved:,} later rows are learnt from, since they repeat earlier ones")
         tables = [tables[0].select(parted.train), tables[0].select(parted.dev)]
     rows, judged = (_examples(table, chosen) for table in tables)
+    if describe is not None:
+        rows = with_descriptions(rows, read_descriptions(describe), chosen.heads[0])
     return train(
         rows,
         judged,

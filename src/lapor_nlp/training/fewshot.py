@@ -6,8 +6,11 @@ gets a column at once (`new_column`), which serves as it stands or to go on from
 
 from __future__ import annotations
 
+import csv
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +34,9 @@ PART_WEIGHT = 3.0
 On city complaints they lift the F1 of a topic with eight examples and its description from 0.53 to 0.70 in the lexical
 model; all of its rows give 0.76 (mean of six topics, benchmarks/bench_labels.py).
 """
+
+FEW = 20
+"""Most rows of a label with a description that count as examples."""
 
 _SHARE = 0.2
 _CARE = 1.0
@@ -73,6 +79,47 @@ def starting_examples(labels: Sequence[NewLabel], head: str) -> Examples:
             weights.append(weight)
             real.append(weight == EXAMPLE_WEIGHT)
     return Examples(texts=texts, labels={head: names}, weights=weights, real=real)
+
+
+def read_descriptions(path: Path) -> list[NewLabel]:
+    """Labels with their descriptions from a CSV with the columns label, description and, if there is one, name.
+
+    Raises TrainingDataError naming the file and what is wrong with it.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TrainingDataError(f"{path} cannot be read as CSV: {error}") from error
+    if not rows or not {"label", "description"} <= set(rows[0]):
+        raise TrainingDataError(f"{path} needs rows with the columns label and description")
+    return [
+        NewLabel(label=row["label"].strip(), name=row.get("name") or "", description=row["description"] or "")
+        for row in rows
+        if (row["label"] or "").strip()
+    ]
+
+
+def with_descriptions(rows: Examples, labels: Sequence[NewLabel], head: str) -> Examples:
+    """Rows with the descriptions of labels as more rows, and the rows of those labels that have few of them raised."""
+    counts = Counter(rows.labels[head])
+    few = {new.label for new in labels if counts[new.label] <= FEW}
+    before = [1.0] * len(rows) if rows.weights is None else list(rows.weights)
+    raised = [
+        weight * EXAMPLE_WEIGHT if label in few else weight
+        for weight, label in zip(before, rows.labels[head], strict=True)
+    ]
+    added = starting_examples(labels, head)
+    nothing = [None] * len(added)
+    return Examples(
+        texts=[*rows.texts, *added.texts],
+        labels={
+            name: [*column, *(added.labels[head] if name == head else nothing)] for name, column in rows.labels.items()
+        },
+        weights=[*raised, *(added.weights or ())],
+        times=None if rows.times is None else [*rows.times, *nothing],
+        real=[*([True] * len(rows) if rows.real is None else rows.real), *(added.real or ())],
+    )
 
 
 def prototype_head(

@@ -52,9 +52,9 @@ _BATCHES_SORTED = 50
 class MultiHead(nn.Module):
     """An encoder, its pooling, and a linear head for each question.
 
-    The loss is the sum over heads of the cross entropy times the head's share (1 by default), each text weighted by the balance of its label and its own
-    weight; a head without a label for a text adds nothing. With `likeness_dimension` a projection is learnt too, by
-    `likeness` times one minus the cosine to its targets.
+    The loss is the sum over heads of the cross entropy times the head's share (1 by default), each text weighted by the
+    balance of its label and its own weight; a head without a label for a text adds nothing. With `likeness_dimension` a
+    projection is learnt too, by `likeness` times one minus the cosine to its targets.
     """
 
     def __init__(

@@ -32,6 +32,7 @@ from lapor_nlp.encoder.onnx import OnnxEncoder
 from lapor_nlp.encoder.tokeniser import Tokeniser
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.scorer import Scorer, by_group
+from lapor_nlp.taxonomy.migration import Migration, chain
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.text.clean import clean
 from lapor_nlp.text.wordlist import Wordlist
@@ -41,7 +42,9 @@ from lapor_nlp.training.config import TrainConfig
 from lapor_nlp.training.evaluation import fingerprint
 from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.export import export_encoder
+from lapor_nlp.training.fewshot import new_column
 from lapor_nlp.training.finetune import fine_tune, vectors_of
+from lapor_nlp.training.heads import carry_dense, fates_of
 from lapor_nlp.training.lexical import LexicalConfig, fit_lexical
 from lapor_nlp.training.mixing import fit_mix, mixed
 from lapor_nlp.training.risk import fit_policy
@@ -51,6 +54,7 @@ LEAST_AGREEMENT = 0.99
 """Least share of dev rows on which the exported encoder must give the same first label as the model in torch."""
 
 _LEAST_DEV_ROWS = 20
+_ROWS_A_LABEL = 20
 _RUN = "run.json"
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -115,7 +119,7 @@ def train(
     part = None
     if config.encoder is not None:
         taught = {**labels, **labels_of(rows, config.auxiliary, config.fewest)}
-        part = fit_encoder(rows, dev, taught, config, work, say=say)
+        part = fit_encoder(rows, dev, taught, config, work, taxonomy=taxonomy, say=say)
 
     say(f"fitting mix and policy on {len(dev):,} dev rows")
     logits = {} if part is None else {head: _logits(part.vectors, part.heads[head]) for head in labels}
@@ -252,6 +256,7 @@ def fit_encoder(
     config: TrainConfig,
     work: Path,
     *,
+    taxonomy: Taxonomy,
     say: Callable[[str], None],
 ) -> EncoderPart:
     """Fine-tune the encoder that `config` names, export it into `work`, and read the dev rows with both."""
@@ -280,7 +285,7 @@ def fit_encoder(
         config,
         settings=settings,
         work=work,
-        start={} if former is None else former_heads(former, labels),
+        start={} if former is None else former_heads(former, labels, rows, _migrations(former, taxonomy)),
     )
     say("encoder: exporting")
     folder = work / "encoder"
@@ -306,21 +311,60 @@ def fit_encoder(
     )
 
 
-def former_heads(former: Bundle, labels: Labels) -> dict[str, DenseHead]:
-    """The heads of a former bundle over its encoder, in the order of `labels`; new labels begin at nothing."""
+def former_heads(
+    former: Bundle, labels: Labels, rows: Examples, migrations: Sequence[Migration] = ()
+) -> dict[str, DenseHead]:
+    """The heads of a former bundle over its encoder, for `labels`.
+
+    Labels that `migrations` renamed or merged keep what was learnt under their former names; a new label begins where
+    its rows lie. A head that shares no label with the former one is left out.
+    """
+    encoder = former.classifier.encoder
+    assert encoder is not None
     result = {}
     for head, names in labels.items():
         if head not in former.classifier.dense:
             continue
         old = former.classifier.dense[head]
-        at = {label: k for k, label in enumerate(old.labels)}
-        weights = np.zeros((old.weights.shape[0], len(names)), dtype=np.float32)
-        bias = np.full(len(names), old.bias.min(), dtype=np.float32)
-        for column, label in enumerate(names):
-            if label in at:
-                weights[:, column], bias[column] = old.weights[:, at[label]], old.bias[at[label]]
-        result[head] = DenseHead(labels=names, weights=weights, bias=bias)
+        fates = fates_of(old.labels, migrations)
+        known = {new for fate in fates.values() for new in fate}
+        if not known & set(names):
+            continue
+        at = _some_of_each(rows.labels[head], _ROWS_A_LABEL)
+        vectors = encoder.encode([clean(rows.texts[i]) for i in at]).vectors
+        given = np.array([str(rows.labels[head][i]) for i in at])
+        seen = [name for name in old.labels if name in set(given)]
+        usual = np.isin(given, seen)
+        kept = DenseHead(
+            labels=tuple(seen),
+            weights=old.weights[:, [old.labels.index(name) for name in seen]],
+            bias=old.bias[[old.labels.index(name) for name in seen]],
+        )
+        added = {
+            name: new_column(kept, vectors[usual], given[usual].tolist(), vectors[given == name])
+            for name in names
+            if name not in known and len(seen) > 1
+        }
+        result[head] = carry_dense(old, fates, names, vectors=vectors, added=added)
     return result
+
+
+def _some_of_each(column: Sequence[str | None], most: int) -> list[int]:
+    """Row numbers of the first `most` rows of each label."""
+    counts: Counter[str] = Counter()
+    found = []
+    for i, label in enumerate(column):
+        if label is not None and counts[label] < most:
+            counts[label] += 1
+            found.append(i)
+    return found
+
+
+def _migrations(former: Bundle, taxonomy: Taxonomy) -> tuple[Migration, ...]:
+    try:
+        return chain(taxonomy.migrations, former.taxonomy, taxonomy.version)
+    except KeyError:
+        return ()
 
 
 def _former(encoder: str) -> Bundle | None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -8,13 +10,16 @@ from lapor_nlp.classifier.classifier import DenseHead
 from lapor_nlp.errors import TrainingDataError
 
 pytest.importorskip("sklearn")
+from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.fewshot import (
     EXAMPLE_WEIGHT,
     PART_WEIGHT,
     NewLabel,
     new_column,
     prototype_head,
+    read_descriptions,
     starting_examples,
+    with_descriptions,
 )
 from lapor_nlp.training.heads import carry_dense
 
@@ -94,3 +99,23 @@ def test_a_new_column_needs_an_example() -> None:
     old = DenseHead(labels=LABELS, weights=np.zeros((8, 3), np.float32), bias=np.zeros(3, np.float32))
     with pytest.raises(TrainingDataError, match="at least one example"):
         new_column(old, vectors, labels, np.empty((0, 8), np.float32))
+
+
+def test_descriptions_are_read_and_join_the_rows(tmp_path: Path) -> None:
+    path = tmp_path / "new.csv"
+    path.write_text(
+        'label,name,description\npohon,Pohon tumbang,"dahan patah, akar mengangkat trotoar"\n', encoding="utf-8"
+    )
+    rows = Examples(texts=["Pohon roboh", "Air mati"], labels={"topic": ["pohon", "air"], "kind": ["x", None]})
+    joined = with_descriptions(rows, read_descriptions(path), "topic")
+    assert joined.texts[2:] == ["Pohon tumbang. dahan patah", "Pohon tumbang. akar mengangkat trotoar"]
+    assert joined.labels == {"topic": ["pohon", "air", "pohon", "pohon"], "kind": ["x", None, None, None]}
+    assert joined.weights == [EXAMPLE_WEIGHT, 1.0, PART_WEIGHT, PART_WEIGHT]
+    assert joined.real == [True, True, False, False]
+
+
+@pytest.mark.parametrize("content", ["", "label\npohon\n", "a,b\n1,2\n"])
+def test_a_file_without_descriptions(tmp_path: Path, content: str) -> None:
+    (tmp_path / "new.csv").write_text(content, encoding="utf-8")
+    with pytest.raises(TrainingDataError, match="label and description"):
+        read_descriptions(tmp_path / "new.csv")

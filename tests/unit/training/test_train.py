@@ -14,6 +14,7 @@ from lapor_nlp.bundle import load_bundle
 from lapor_nlp.drift import Reference
 from lapor_nlp.errors import TrainingDataError
 from lapor_nlp.scorer import Scorer
+from lapor_nlp.taxonomy.migration import Change, Migration
 from lapor_nlp.taxonomy.taxonomy import Taxonomy
 from lapor_nlp.training import train as module
 from lapor_nlp.training.config import TrainConfig
@@ -120,10 +121,31 @@ def test_a_bundle_is_a_start_for_the_next(trained: Trained, tmp_path: Path) -> N
 def test_former_heads_are_put_in_the_new_order(trained: Trained) -> None:
     bundle = load_bundle(trained.folder)
     old = bundle.classifier.dense["topic"]
-    new = former_heads(bundle, {"topic": ("pohon", *reversed(old.labels)), "agency": ("a", "b")})
+    learnt = rows(6)
+    more = [f"Pohon tumbang menutup jalan nomor {i}" for i in range(6)]
+    labels = {
+        "topic": [*learnt.labels["topic"], *["pohon"] * 6],
+        "agency": [None] * (len(learnt) + 6),
+    }
+    grown = Examples(texts=[*learnt.texts, *more], labels=labels)
+    new = former_heads(bundle, {"topic": ("pohon", *reversed(old.labels)), "agency": ("a", "b")}, grown)
     assert set(new) == {"topic"}
-    assert np.array_equal(new["topic"].weights[:, 1:], old.weights[:, ::-1])
-    assert not new["topic"].weights[:, 0].any()
+    assert np.allclose(new["topic"].weights[:, 1:], old.weights[:, ::-1])
+    encoder = bundle.classifier.encoder
+    assert encoder is not None
+    said = encoder.encode(more).vectors @ new["topic"].weights + new["topic"].bias
+    assert (said.argmax(axis=1) == 0).mean() > 0.8
+
+
+def test_a_renamed_label_keeps_what_it_learnt(trained: Trained) -> None:
+    bundle = load_bundle(trained.folder)
+    old = bundle.classifier.dense["topic"]
+    step = Migration(
+        from_version="a", to_version="b", changes=(Change(operation="rename", old=("sampah",), new=("limbah",)),)
+    )
+    names = tuple("limbah" if label == "sampah" else label for label in old.labels)
+    renamed = replace(rows(6), labels={"topic": ["limbah" if x == "sampah" else x for x in rows(6).labels["topic"]]})
+    assert np.allclose(former_heads(bundle, {"topic": names}, renamed, [step])["topic"].weights, old.weights)
 
 
 def test_an_export_that_says_otherwise_is_not_written(
