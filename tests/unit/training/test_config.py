@@ -110,7 +110,7 @@ def test_no_file(tmp_path: Path) -> None:
         TrainConfig.from_toml(tmp_path / "none.toml")
 
 
-@pytest.mark.parametrize(("width", "rate"), [(312, 1e-4), (384, 1e-4), (768, 3e-5), (1024, 1e-5)])
+@pytest.mark.parametrize(("width", "rate"), [(312, 2e-4), (384, 2e-4), (768, 3e-5), (1024, 1e-5)])
 def test_the_learning_rate_falls_with_the_width(width: int, rate: float) -> None:
     assert BASE.learning_rate_for(width) == rate
     assert TrainConfig(encoder="e5", heads=("topic",), learning_rate=5e-5).learning_rate_for(width) == 5e-5
