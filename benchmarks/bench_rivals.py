@@ -6,7 +6,7 @@
 All learn from COMPLAINTS/surabaya_train.jsonl and are scored on COMPLAINTS/surabaya_dev.jsonl, and on the rows of
 `--later`. Classes are agencies with at least 20 training rows; every kelurahan counts as one class, every kecamatan
 as another. ENCODER is the folder of the encoder that rivals use. `--bundle` is a model of this library with a head
-`agency`, trained on the same rows (`lapor-nlp train`); without one, only its lexical part runs, trained here.
+`agency` or `agency_surabaya`, trained on the same rows (`lapor-nlp train`); without one, only its lexical part runs, trained here.
 
 Models: lexical, tfidf_svc, tfidf_logistic, fasttext and frozen by default; finetuned and setfit take long and run when
 they are named. `--keep` stores every model's scores, and takes those of the slow two from there when rows, encoder
@@ -43,6 +43,7 @@ from lapor_nlp.training.lexical import LexicalConfig, fit_lexical
 FEWEST = 20
 SLOW = ("finetuned", "setfit")
 OURS = ("bundle", "lexical")
+AGENCY = ("agency", "agency_surabaya")
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,11 @@ def ours(bundle: Path | None, texts: Sequence[str], labels: Sequence[str]) -> Fi
     if bundle is None:
         raise Unavailable("no --bundle given")
     scorer = Scorer.load(bundle)
-    known = scorer.bundle.classifier.labels.get("agency", ())
+    head = next((head for head in AGENCY if head in scorer.bundle.classifier.labels), AGENCY[0])
+    known = scorer.bundle.classifier.labels.get(head, ())
     if set(known) != set(labels):
         raise SystemExit(f"{bundle} was not trained on these classes: it has {len(known)}, they are {len(set(labels))}")
-    return Fitted(list(known), lambda new: scorer.score(new, ["agency"]).probabilities["agency"])
+    return Fitted(list(known), lambda new: scorer.score(new, [head]).probabilities[head])
 
 
 def lexical(texts: Sequence[str], labels: Sequence[str]) -> Fitted:
