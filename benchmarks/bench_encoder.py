@@ -32,7 +32,7 @@ from lapor_nlp.training.examples import Examples
 from lapor_nlp.training.finetune import fine_tune
 
 sys.path.insert(0, str(HERE.parent / "tests" / "unit" / "training"))
-from tiny import full_size_indobert
+from full_size import full_size_indobert
 
 MOST, SLOW, SINGLE, STEPS, BATCH = 1000, 100, 300, 12, 32
 

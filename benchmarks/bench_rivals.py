@@ -6,7 +6,8 @@
 All learn from COMPLAINTS/surabaya_train.jsonl and are scored on COMPLAINTS/surabaya_dev.jsonl, and on the rows of
 `--later`. Classes are agencies with at least 20 training rows; every kelurahan counts as one class, every kecamatan
 as another. ENCODER is the folder of the encoder that rivals use. `--bundle` is a model of this library with a head
-`agency` or `agency_surabaya`, trained on the same rows (`lapor-nlp train`); without one, only its lexical part runs, trained here.
+`agency` or `agency_surabaya`, trained on the same rows (`lapor-nlp train`); without one, only its lexical part runs,
+trained here.
 
 Models: lexical, tfidf_svc, tfidf_logistic, fasttext and frozen by default; finetuned and setfit take long and run when
 they are named. `--keep` stores every model's scores, and takes those of the slow two from there when rows, encoder

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
-from itertools import islice, product
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -41,26 +40,26 @@ SENTENCES = [
     "Parkir liar di trotoar membuat pejalan kaki turun ke jalan raya.",
 ]
 
-_SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 _SHAPE = {"hidden_size": 32, "num_hidden_layers": 4, "num_attention_heads": 4, "intermediate_size": 64}
 
 
 def indobert(folder: Path) -> Path:
     """As indobenchmark/indobert-base-p1: lower-case word pieces in vocab.txt, pickled weights with heads."""
     words = _word_pieces(folder, lower=True)
-    _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 64})
+    write_json(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 64})
     config = BertConfig(vocab_size=len(words) + 7, max_position_embeddings=64, **_SHAPE)
-    torch.save(_random(BertForPreTraining(config)).state_dict(), folder / "pytorch_model.bin")
-    _write(folder / "config.json", {**config.to_dict(), "architectures": ["BertForPreTraining"]})
+    torch.save(random_weights(BertForPreTraining(config)).state_dict(), folder / "pytorch_model.bin")
+    write_json(folder / "config.json", {**config.to_dict(), "architectures": ["BertForPreTraining"]})
     return folder
 
 
 def indobert_lite(folder: Path) -> Path:
     """As indobenchmark/indobert-lite-base-p1: an ALBERT, yet with word pieces in vocab.txt and no spiece.model."""
     words = _word_pieces(folder, lower=True)
-    _write(folder / "tokenizer_config.json", {"do_lower_case": True})
+    write_json(folder / "tokenizer_config.json", {"do_lower_case": True})
     config = AlbertConfig(vocab_size=len(words), embedding_size=16, max_position_embeddings=64, **_SHAPE)
-    _random(AlbertModel(config)).save_pretrained(folder)
+    random_weights(AlbertModel(config)).save_pretrained(folder)
     return folder
 
 
@@ -72,17 +71,20 @@ def mbert(folder: Path) -> Path:
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
     tokenizer.decoder = decoders.WordPiece()
-    tokenizer.add_special_tokens(_SPECIAL)
+    tokenizer.add_special_tokens(SPECIAL)
     tokenizer.save(str(folder / "tokenizer.json"))
-    _write(folder / "tokenizer_config.json", {"do_lower_case": False, "tokenizer_class": "BertTokenizer"})
+    write_json(folder / "tokenizer_config.json", {"do_lower_case": False, "tokenizer_class": "BertTokenizer"})
     config = BertConfig(vocab_size=len(words), max_position_embeddings=64, **_SHAPE)
-    _random(BertModel(config)).save_pretrained(folder)
+    random_weights(BertModel(config)).save_pretrained(folder)
     return folder
 
 
 def xlm_roberta(folder: Path) -> Path:
     """As xlm-roberta-base: sentence pieces in tokenizer.json, positions counted from after the padding's number."""
-    pieces = [*(("▁" + word, -4.0) for word in _words()), *((letter, -8.0) for letter in ["▁", *_letters()])]
+    pieces = [
+        *(("▁" + word, -4.0) for word in words_of_sentences()),
+        *((letter, -8.0) for letter in ["▁", *_letters()]),
+    ]
     special = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
     tokenizer = Tokenizer(models.Unigram([*special, *pieces], unk_id=3))
     tokenizer.normalizer = normalizers.NFKC()
@@ -110,23 +112,7 @@ BUILDERS: dict[str, Callable[[Path], Path]] = {
 }
 
 
-def full_size_indobert(folder: Path) -> Path:
-    """IndoBERT-base to the last number (124 million weights), but with random ones and a made-up vocabulary."""
-    folder.mkdir(parents=True, exist_ok=True)
-    known = _pieces(lower=True)
-    filler = ("".join(letters) for letters in product("abdegiklmnoprstu", repeat=4))
-    words = _take([*_SPECIAL, *known], filler, 30_521)
-    (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
-    _write(folder / "tokenizer_config.json", {"do_lower_case": True, "model_max_length": 512})
-    _random(BertModel(BertConfig(vocab_size=50_000))).save_pretrained(folder)
-    return folder
-
-
-def _take(first: list[str], then: Iterable[str], number: int) -> list[str]:
-    return list(islice(dict.fromkeys([*first, *then]), number))
-
-
-def _random(model: PreTrainedModel) -> PreTrainedModel:
+def random_weights(model: PreTrainedModel) -> PreTrainedModel:
     """The same weights every time, as large as fresh ones are, with a few loud channels as trained models have them."""
     generator = torch.Generator().manual_seed(5)
     deviation = 0.6 / model.config.hidden_size**0.5
@@ -149,7 +135,7 @@ def _roberta(
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer.save(str(folder / "tokenizer.json"))
     about = {"tokenizer_class": tokenizer_class, "pad_token": "<pad>", "unk_token": "<unk>", "model_max_length": 64}
-    _write(folder / "tokenizer_config.json", about)
+    write_json(folder / "tokenizer_config.json", about)
     config = config_class(
         vocab_size=tokenizer.get_vocab_size(),
         max_position_embeddings=66,
@@ -159,27 +145,27 @@ def _roberta(
         eos_token_id=2,
         **_SHAPE,
     )
-    _random(model_class(config)).save_pretrained(folder)
+    random_weights(model_class(config)).save_pretrained(folder)
     return folder
 
 
 def _word_pieces(folder: Path, *, lower: bool) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
-    words = [*_SPECIAL, *_pieces(lower=lower)]
+    words = [*SPECIAL, *pieces(lower=lower)]
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     return words
 
 
-def _pieces(*, lower: bool) -> list[str]:
+def pieces(*, lower: bool) -> list[str]:
     """The words of SENTENCES without a common ending, the endings, and all letters, at the start and inside."""
-    known = [word.lower() if lower else word for word in _words()]
+    known = [word.lower() if lower else word for word in words_of_sentences()]
     letters = [letter for letter in _letters() if not lower or letter == letter.lower()]
     endings = ["nya", "kan", "an", "lah"]
     stems = [next((word.removesuffix(end) for end in endings if word.endswith(end)), word) for word in known]
     return list(dict.fromkeys([*letters, *(f"##{part}" for part in [*letters, *endings]), *(w for w in stems if w)]))
 
 
-def _words() -> list[str]:
+def words_of_sentences() -> list[str]:
     return sorted({word for sentence in SENTENCES for word in re.findall(r"\w+", sentence)})
 
 
@@ -187,5 +173,5 @@ def _letters() -> list[str]:
     return sorted({letter for sentence in SENTENCES for letter in sentence if not letter.isspace()})
 
 
-def _write(path: Path, value: object) -> None:
+def write_json(path: Path, value: object) -> None:
     path.write_text(json.dumps(value), encoding="utf-8")
