@@ -42,7 +42,7 @@ from lapor_nlp.errors import BundleError
 FORMAT = 2
 """Version of the folder's layout that this release writes; it reads this and every earlier one."""
 
-_DEFAULT = "lexical-2026.11"
+_DEFAULT = "lapor-2026.11"
 _MANIFEST = "manifest.json"
 _LEXICAL = "lexical.safetensors"
 _DENSE = "dense.safetensors"

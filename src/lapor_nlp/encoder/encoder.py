@@ -33,7 +33,6 @@ class EncoderSettings:
     pooling: Pooling = "mean"
     precision: Precision = "int8"
     pad_id: int = 0
-    type_ids: bool = False
 
     def __post_init__(self) -> None:
         counts = {"dimension": 1, "longest": 4, "pad_id": 0}

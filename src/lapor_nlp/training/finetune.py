@@ -86,10 +86,9 @@ class MultiHead(nn.Module):
             nn.init.zeros_(head.bias)  # type: ignore[arg-type]
             self.register_buffer(f"balance_{k}", balances[name], persistent=False)
 
-    def vectors(self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor | None = None) -> Tensor:
+    def vectors(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         """Pooled vectors, shape (texts, dimension), in single precision."""
-        types = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask, **types).last_hidden_state.float()
+        states = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state.float()
         if self.pooling == "cls":
             return states[:, 0]  # type: ignore[no-any-return]
         mask = attention_mask.unsqueeze(-1).to(states.dtype)
@@ -101,14 +100,13 @@ class MultiHead(nn.Module):
         attention_mask: Tensor,
         targets: Tensor,
         weights: Tensor,
-        token_type_ids: Tensor | None = None,
         like: Tensor | None = None,
     ) -> dict[str, Any]:
         """`targets` has shape (texts, heads) with label numbers, -100 for none; `weights` (texts,).
 
         `like` holds the targets of the projection, shape (texts, likeness_dimension).
         """
-        pooled = self.vectors(input_ids, attention_mask, token_type_ids)
+        pooled = self.vectors(input_ids, attention_mask)
         vectors = self.dropout(pooled)
         loss = vectors.new_zeros(())
         if self.projection is not None and like is not None:
@@ -255,18 +253,16 @@ class Collator:
 
     def __init__(self, settings: EncoderSettings) -> None:
         self.pad_id = settings.pad_id
-        self.type_ids = settings.type_ids
 
     def inputs(self, ids: Sequence[Sequence[int]]) -> dict[str, Tensor]:
-        """input_ids, attention_mask (and token_type_ids), each of shape (rows, longest row)."""
+        """input_ids and attention_mask, each of shape (rows, longest row)."""
         longest = max(len(row) for row in ids)
         padded = torch.full((len(ids), longest), self.pad_id, dtype=torch.long)
         mask = torch.zeros((len(ids), longest), dtype=torch.long)
         for i, row in enumerate(ids):
             padded[i, : len(row)] = torch.tensor(row)
             mask[i, : len(row)] = 1
-        inputs = {"input_ids": padded, "attention_mask": mask}
-        return {**inputs, "token_type_ids": torch.zeros_like(padded)} if self.type_ids else inputs
+        return {"input_ids": padded, "attention_mask": mask}
 
     def __call__(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, Tensor]:
         return {
