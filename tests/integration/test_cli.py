@@ -78,7 +78,7 @@ def test_topics_are_listed() -> None:
 
 def test_the_model_is_described() -> None:
     (row,) = lines(run("model").stdout)
-    assert row["name"] == "lexical"
+    assert row["name"] == "lapor"
     assert row["policies"]["topic"]["risk"] == 0.05  # type: ignore[index]
 
 

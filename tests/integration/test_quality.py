@@ -17,8 +17,8 @@ from lapor_nlp.agencies.fit import same_office
 CASES = Path(__file__).parents[2] / "benchmarks" / "cases"
 
 BOUNDS = {
-    "dev": {"region": 0.97, "category": 0.85, "agency": 0.88, "kind": 0.92, "personal": 0.95},
-    "a": {"region": 0.95, "category": 0.72, "agency": 0.87, "kind": 0.90, "personal": 0.95},
+    "dev": {"region": 0.97, "category": 0.88, "agency": 0.92, "kind": 0.92, "personal": 0.95},
+    "a": {"region": 0.95, "category": 0.72, "agency": 0.83, "kind": 0.90, "personal": 0.95},
     "b": {"region": 0.95, "category": 0.69, "agency": 0.85, "kind": 0.90, "personal": 0.85},
 }
 
