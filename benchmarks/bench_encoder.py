@@ -138,7 +138,7 @@ def our_step(encoder: str, rows: list[dict[str, Any]], labels: list[str]) -> flo
 
 def plain_step(encoder: str, rows: list[dict[str, Any]], labels: list[str]) -> float:
     tokenizer = AutoTokenizer.from_pretrained(encoder)
-    model = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=len(labels))
+    model = AutoModelForSequenceClassification.from_pretrained(encoder, num_labels=len(labels), dtype=torch.float32)
     data = [
         {**tokenizer("query: " + row["text"], truncation=True, max_length=128), "labels": labels.index(row["topic"])}
         for row in rows
