@@ -16,6 +16,7 @@ from lapor_nlp.agencies.fit import ChosenAgency, OfficeNames
 from lapor_nlp.agencies.office import LEVEL_UNDECIDED, REGION_AMBIGUOUS, REGION_NEEDED, Office, Responsibility
 from lapor_nlp.blend import FLAGS, KIND, blend_signals
 from lapor_nlp.bundle import Bundle, load_bundle
+from lapor_nlp.classifier.classifier import Scores
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
 from lapor_nlp.decision import (
     AgencyChoice,
@@ -66,11 +67,14 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A report made ready to be read."""
+    """A report and what can be read from it without the classifier."""
 
     report: Report
     cleaned: str
     tokens: Tokens
+    location: Location
+    signals: SignalReading
+    personal: tuple[PersonalData, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,6 @@ class _Reading:
     text: _Text
     topic: Prediction
     rarity: float
-    location: Location
     signals: SignalReading
     responsibility: Responsibility
 
@@ -189,15 +192,14 @@ class Router:
 
     def explain(self, report: Report) -> Explanation:
         """Decide one report and say what moved the decision: words, places, the rule."""
-        text = self._prepare(report)
-        scores = self.bundle.classifier.score([text.cleaned], [text.tokens], self._heads)
+        (text,), scores = self._score([report])
         raw = scores.predictions()[0]
         reading = self._read(text, raw, float(scores.rarity[0]))
         return Explanation(
             decision=self._decide(reading),
             text=self.masker.mask(report.reading).text,
             words=self.bundle.classifier.explain(text.cleaned, text.tokens, _HEAD, raw[_HEAD]),
-            location=reading.location,
+            location=text.location,
             responsibility=reading.responsibility,
         )
 
@@ -206,34 +208,42 @@ class Router:
         return self.masker.mask(text)
 
     def _decide_all(self, reports: Sequence[Report]) -> list[Decision]:
-        texts = [self._prepare(report) for report in reports]
-        if not texts:
+        if not reports:
             return []
-        scores = self.bundle.classifier.score(
-            [text.cleaned for text in texts], [text.tokens for text in texts], self._heads
-        )
+        texts, scores = self._score(reports)
         readings = zip(texts, scores.predictions(), scores.rarity.tolist(), strict=True)
         return [self._decide(self._read(text, raw, rarity)) for text, raw, rarity in readings]
 
-    def _prepare(self, report: Report) -> _Text:
-        cleaned = clean(report.reading)
-        return _Text(report, cleaned, self.wordlist.tokens(cleaned))
+    def _score(self, reports: Sequence[Report]) -> tuple[list[_Text], Scores]:
+        """While the encoder works, all else is read."""
+        classifier, cleaned = self.bundle.classifier, [clean(report.reading) for report in reports]
+        encoding = classifier.encoding(cleaned)
+        texts = [self._prepare(*pair) for pair in zip(reports, cleaned, strict=True)]
+        return texts, classifier.score(cleaned, [text.tokens for text in texts], self._heads, encoding=encoding)
+
+    def _prepare(self, report: Report, cleaned: str) -> _Text:
+        tokens = self.wordlist.tokens(cleaned)
+        personal = tuple(
+            PersonalData(kind=f.kind, span=(f.start - report.text_offset, f.end - report.text_offset))
+            for f in self.masker.find(report.reading)
+        )
+        signals = self.signals.read(cleaned, tokens)
+        return _Text(report, cleaned, tokens, self._locate(report, cleaned), signals, personal)
 
     def _read(self, text: _Text, raw: Mapping[str, Prediction], rarity: float) -> _Reading:
         """What each part says. The parts know nothing of one another; here they meet as plain values."""
         topic = self._carry(raw[_HEAD])
-        location = self._locate(text)
-        signals = blend_signals(self.signals.read(text.cleaned, text.tokens), raw, self.bundle.blends)
+        signals = blend_signals(text.signals, raw, self.bundle.blends)
         chosen = self.taxonomy[topic.label]
         responsibility = self.directory.assign(
             chosen.code,
             chosen.urusan,
             text.tokens,
-            location,
+            text.location,
             urgent=signals.urgent.value,
             pengawasan=signals.pengawasan.value,
         )
-        return _Reading(text, topic, rarity, location, signals, responsibility)
+        return _Reading(text, topic, rarity, signals, responsibility)
 
     def _carry(self, prediction: Prediction) -> Prediction:
         """The prediction in the codes of the loaded taxonomy; labels that merged add up."""
@@ -246,10 +256,9 @@ class Router:
         ranked = sorted(sums.items(), key=lambda item: -item[1])
         return Prediction(labels=tuple(c for c, _ in ranked), scores=tuple(s for _, s in ranked))
 
-    def _locate(self, text: _Text) -> Location:
-        report = text.report
+    def _locate(self, report: Report, cleaned: str) -> Location:
         return self.locator.locate(
-            text.cleaned,
+            cleaned,
             latitude=report.latitude,
             longitude=report.longitude,
             provinsi=report.provinsi,
@@ -260,7 +269,7 @@ class Router:
 
     def _decide(self, reading: _Reading) -> Decision:
         report, prediction = reading.text.report, reading.topic
-        location, signals, responsibility = reading.location, reading.signals, reading.responsibility
+        location, signals, responsibility = reading.text.location, reading.signals, reading.responsibility
         topic = self.taxonomy[prediction.label]
         affair, rival = 0.0, 0.0
         for code, score in zip(prediction.labels, prediction.scores, strict=True):
@@ -304,10 +313,7 @@ class Router:
                 "out_of_scope": _flag(signals.out_of_scope, report.text_offset),
             },
             questions=self._questions(codes, responsibility),
-            personal_data=tuple(
-                PersonalData(kind=f.kind, span=(f.start - report.text_offset, f.end - report.text_offset))
-                for f in self.masker.find(report.reading)
-            ),
+            personal_data=reading.text.personal,
             language=self.wordlist.language(reading.text.tokens),
             bundle=self.bundle.id,
             taxonomy=self.taxonomy.version,
@@ -321,7 +327,7 @@ class Router:
         chosen: ChosenAgency | None,
     ) -> tuple[str, tuple[Reason, ...]]:
         """The action and why. What cannot be acted on comes first, then what a person must see, then acting alone."""
-        location, signals, responsibility = reading.location, reading.signals, reading.responsibility
+        location, signals, responsibility = reading.text.location, reading.signals, reading.responsibility
         if "isi" in signals.missing:
             return "incomplete", (self.wording.reason("text_empty"),)
         if signals.out_of_scope.value:

@@ -7,6 +7,7 @@ held-out texts, so that they also calibrate. One encoder pass serves all heads, 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.sparse import csr_matrix
 
 from lapor_nlp.classifier.lexical import LexicalModel
 from lapor_nlp.classifier.prediction import Prediction, WordWeight
-from lapor_nlp.encoder.encoder import Encoder
+from lapor_nlp.encoder.encoder import Encoded, Encoder
 from lapor_nlp.evidence import Evidence
 from lapor_nlp.text.tokens import Tokens
 
@@ -117,13 +118,30 @@ class Classifier:
         """The labels of each head."""
         return {name: head.labels for name, head in self.lexical.heads.items()}
 
-    def score(self, texts: Sequence[str], tokens: Sequence[Tokens], heads: Sequence[str] | None = None) -> Scores:
-        """The answers of `heads` (all by default) to texts and their tokens."""
+    def encoding(self, texts: Sequence[str]) -> Future[Encoded] | None:
+        """Begin to encode texts in a thread aside, so that their words can be read meanwhile; None without encoder."""
+        if self.encoder is None:
+            return None
+        aside = ThreadPoolExecutor(1)
+        future = aside.submit(self.encoder.encode, texts)
+        aside.shutdown(wait=False)
+        return future
+
+    def score(
+        self,
+        texts: Sequence[str],
+        tokens: Sequence[Tokens],
+        heads: Sequence[str] | None = None,
+        *,
+        encoding: Future[Encoded] | None = None,
+    ) -> Scores:
+        """The answers of `heads` (all by default) to texts and their tokens; `encoding` where it has begun already."""
         names = list(self.mixes if heads is None else heads)
-        encoded = None if self.encoder is None else self.encoder.encode(texts)
-        vectors = None if encoded is None else encoded.vectors
+        begun = self.encoding(texts) if encoding is None else encoding
         counts = self.lexical.features.counts(tokens)
         matrix = self.lexical.features.weigh(counts, self.lexical.idf)
+        encoded = None if begun is None else begun.result()
+        vectors = None if encoded is None else encoded.vectors
         return Scores(
             labels={name: self.labels[name] for name in names},
             probabilities={name: softmax(logits) for name, logits in self._logits(matrix, vectors, names).items()},
