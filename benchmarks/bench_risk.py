@@ -1,6 +1,6 @@
 """Acting alone at a stated risk of 5 %, over time, against plain thresholds; same answers, same run.
 
-    python benchmarks/bench_risk.py COMPLAINTS [--out benchmarks/results/risk.json]
+    python benchmarks/bench_risk.py COMPLAINTS [--bundle FOLDER] [--out benchmarks/results/risk.json]
 
 City complaints of 2022 (surabaya_train.jsonl) and of January and February 2023 (surabaya_dev.jsonl). Each month from
 March 2022 is answered by lexical models that learnt the months before it: affairs (of topics) and agencies. Then each
@@ -8,6 +8,10 @@ way of choosing a threshold is fitted on the answers up to some day and judged o
 
 - months: up to the end of each month from June 2022; judged on the next month, and on the next two;
 - dev: ten stretches of January and February 2023; fitted on everything before.
+
+With the bundle (`--bundle`, the packaged one by default), which learnt 2022 and no more:
+
+- later: ten stretches of the last two thirds of January and February 2023; fitted on what comes before in 2023.
 
 Ways: `policy` (training/risk.py: bound, room for drift, lead over the rival); `bound` (the same without room);
 `plain` (lowest probability of the group down to which 5 % were wrong); `plain_lead` (the same with the lead).
@@ -26,7 +30,7 @@ from common import agency, parser, publish, read_jsonl
 from numpy.typing import NDArray
 
 from lapor_nlp.classifier.classifier import softmax
-from lapor_nlp.scorer import by_group
+from lapor_nlp.scorer import Scorer, by_group
 from lapor_nlp.taxonomy.taxonomy import Taxonomy, load_labels
 from lapor_nlp.text.clean import clean
 from lapor_nlp.text.tokens import Tokens
@@ -37,6 +41,7 @@ from lapor_nlp.training.risk import acts_alone, fit_policy, fit_threshold
 
 RISK, ASSURANCE = 0.05, 0.95
 FEWEST = 20
+AGENCY = "agency_surabaya"
 FIRST_SCORED, FIRST_JUDGED = "2022-03", "2022-07"
 FOLDS = 10
 
@@ -59,6 +64,7 @@ class Answers:
 def main() -> None:
     line = parser(__doc__)
     line.add_argument("complaints", type=Path)
+    line.add_argument("--bundle", type=Path, help="model folder; the packaged one by default")
     arguments = line.parse_args()
     rows = [
         row
@@ -74,6 +80,14 @@ def main() -> None:
             "months": contest(answers, list(months(answers))),
             "dev": contest(answers, list(dev_folds(answers))),
         }
+    result["bundle"] = {
+        head: {
+            "rows_scored": len(answers.day),
+            "right": round(float(answers.right.mean()), 4),
+            "later": contest(answers, list(later_folds(answers))),
+        }
+        for head, answers in by_bundle(arguments.bundle, [row for row in rows if row["date"] >= "2023"]).items()
+    }
     publish("risk", result, arguments.out)
 
 
@@ -140,6 +154,35 @@ def score(
             rarity=model.rarity(counts),
         )
     return result
+
+
+def by_bundle(bundle: Path | None, rows: Sequence[dict[str, Any]]) -> dict[str, Answers]:
+    """The bundle's answers to rows of days after those it learnt, as affairs and as agencies."""
+    scorer, carried = Scorer.load(bundle), load_labels("surabaya")
+    columns = {"topic": [carried.get(row.get("topic") or "") for row in rows], AGENCY: [agency(row) for row in rows]}
+    scores = scorer.score([row["text"] for row in rows], list(columns))
+    found = {}
+    for head, column in columns.items():
+        groups = dict(zip(scores.labels[head], scorer.groups(head), strict=True))
+        at = [i for i, label in enumerate(column) if label in groups]
+        of_label = list(groups.values())
+        names, _, group, lead = by_group(scores.probabilities[head][at], of_label, "lead")
+        said = np.array(names)[group]
+        found["affair" if head == "topic" else "agency"] = Answers(
+            day=np.array([rows[i]["date"] for i in at]),
+            share=by_group(scores.probabilities[head][at], of_label, "share")[3],
+            lead=lead,
+            group=said,
+            right=said == np.array([groups[str(column[i])] for i in at]),
+            rarity=scores.rarity[at],
+        )
+    return found
+
+
+def later_folds(answers: Answers) -> Iterator[Window]:
+    """Ten stretches of all but the first third of the rows, each with what came before it."""
+    for part in np.array_split(np.arange(len(answers.day) // 3, len(answers.day)), FOLDS):
+        yield np.arange(part[0]), part
 
 
 def months(answers: Answers) -> Iterator[Window]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lapor_nlp.errors import (
         BundleError,
         DataFileError,
+        EncoderError,
         LaporError,
         MissingExtraError,
         ReadError,
@@ -33,6 +34,7 @@ _HOMES = {
     "BundleError": "errors",
     "DataFileError": "errors",
     "Decision": "decision",
+    "EncoderError": "errors",
     "Failure": "decision",
     "LaporError": "errors",
     "MissingExtraError": "errors",
@@ -49,6 +51,7 @@ __all__ = [
     "BundleError",
     "DataFileError",
     "Decision",
+    "EncoderError",
     "Failure",
     "LaporError",
     "MissingExtraError",

@@ -14,6 +14,7 @@ PUBLIC = [
     "BundleError",
     "DataFileError",
     "Decision",
+    "EncoderError",
     "Failure",
     "LaporError",
     "MissingExtraError",
