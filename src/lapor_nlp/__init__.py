@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         ReadError,
         ReportError,
+        StoreError,
         TrainingDataError,
         UnknownTopicError,
     )
@@ -43,6 +44,7 @@ _HOMES = {
     "Report": "report",
     "ReportError": "errors",
     "Router": "router",
+    "StoreError": "errors",
     "TrainingDataError": "errors",
     "UnknownTopicError": "errors",
 }
@@ -60,6 +62,7 @@ __all__ = [
     "Report",
     "ReportError",
     "Router",
+    "StoreError",
     "TrainingDataError",
     "UnknownTopicError",
     "__version__",

@@ -35,8 +35,9 @@ from lapor_nlp.classifier.classifier import Classifier, DenseHead, Mix, Projecti
 from lapor_nlp.classifier.features import FeatureSettings
 from lapor_nlp.classifier.lexical import LexicalHead, LexicalModel
 from lapor_nlp.decision import BundleId, Policy
+from lapor_nlp.duplicates.model import PairModel
 from lapor_nlp.encoder.encoder import EncoderSettings
-from lapor_nlp.encoder.onnx import FILES, OnnxEncoder
+from lapor_nlp.encoder.onnx import FILES, GRAPH, OnnxEncoder
 from lapor_nlp.errors import BundleError
 
 FORMAT = 2
@@ -60,7 +61,9 @@ class Bundle:
 
     `policies` says for each head when it may act alone; `blends` how rules and heads join; `reference` what traffic
     looked like when the model was fitted, so that drift can be seen. `taxonomy` is the version its topics belong to, ""
-    when it has no head `topic`.
+    when it has no head `topic`. `pairs` says how likely two reports are one, None when nothing was fitted. `space`
+    names the space that vectors for duplicates lie in, "" for a bundle that was not loaded: only vectors of one space
+    can be compared; it stays the same when heads, mixes or policies change.
     """
 
     name: str
@@ -69,10 +72,12 @@ class Bundle:
     classifier: Classifier
     policies: Mapping[str, Policy]
     blends: Mapping[str, Blend] = field(default_factory=dict)
+    pairs: PairModel | None = None
     metrics: Mapping[str, Any] = field(default_factory=dict)
     origin: Mapping[str, Any] = field(default_factory=dict)
     reference: Mapping[str, Any] = field(default_factory=dict)
     sha256: str = ""
+    space: str = ""
 
     @property
     def id(self) -> BundleId:
@@ -166,6 +171,7 @@ def _write(bundle: Bundle, staging: Path, card: str | None) -> str:
         },
         "policies": {name: asdict(policy) for name, policy in bundle.policies.items()},
         "blends": {name: asdict(blend) for name, blend in bundle.blends.items()},
+        "pairs": None if bundle.pairs is None else asdict(bundle.pairs),
         "metrics": dict(bundle.metrics),
         "origin": dict(bundle.origin),
         "reference": dict(bundle.reference),
@@ -205,6 +211,7 @@ def load_bundle(folder: Path | str | None = None, *, threads: int | None = None)
         classifier = Classifier(lexical=lexical, mixes=mixes, encoder=encoder, dense=dense, projection=projection)
         policies = {name: Policy(**policy) for name, policy in manifest["policies"].items()}
         blends = {name: Blend(**weights) for name, weights in manifest["blends"].items()}
+        pairs = PairModel(**manifest["pairs"]) if manifest.get("pairs") else None
     except (SafetensorError, KeyError, TypeError, ValueError, IndexError, AttributeError, OSError) as error:
         raise BundleError(folder, f"does not fit its manifest: {error}; copy the folder again") from error
     return Bundle(
@@ -214,11 +221,21 @@ def load_bundle(folder: Path | str | None = None, *, threads: int | None = None)
         classifier=classifier,
         policies=policies,
         blends=blends,
+        pairs=pairs,
         metrics=manifest.get("metrics", {}),
         origin=manifest.get("origin", {}),
         reference=manifest.get("reference", {}),
         sha256=str(manifest["sha256"]),
+        space=_space(manifest, projection),
     )
+
+
+def _space(manifest: Mapping[str, Any], projection: Projection | None) -> str:
+    if projection is None:
+        return "words"
+    digest = hashlib.sha256(str(manifest["files"][GRAPH]["sha256"]).encode())
+    digest.update(projection.weights.tobytes() + projection.bias.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lapor_nlp.duplicates.match import Match
+
 _SMALLEST = 1e-6
 _STEEP = 8.0
 """What one unit of rarity beyond the familiar takes from a confidence, in log odds."""
@@ -171,7 +173,8 @@ class Decision:
 
     Spans count code points in the report's `text`; what was found in the title has a negative start (counted
     back from the beginning of the text). `confidence` is the probability that the affair of the first topic is right.
-    `questions` are what to ask the reporter, in Indonesian.
+    `questions` are what to ask the reporter, in Indonesian. `duplicates` are earlier reports that it repeats or that
+    belong with it, likeliest first; empty without a store.
     """
 
     id: str
@@ -198,7 +201,7 @@ class Decision:
     bundle: BundleId
     taxonomy: str
     notes: tuple[str, ...] = ()
-    duplicates: tuple[Any, ...] = field(default=())
+    duplicates: tuple[Match, ...] = ()
 
     @property
     def region(self) -> RegionChoice | None:
@@ -249,7 +252,7 @@ class Decision:
             "questions": list(self.questions),
             "personal_data": [{"kind": p.kind, "span": list(p.span)} for p in self.personal_data],
             "language": self.language,
-            "duplicates": list(self.duplicates),
+            "duplicates": [match.to_dict() for match in self.duplicates],
             "notes": list(self.notes),
             "bundle": {"name": self.bundle.name, "version": self.bundle.version, "sha256": self.bundle.sha256},
             "taxonomy": self.taxonomy,

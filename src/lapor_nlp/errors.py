@@ -8,6 +8,7 @@
     +-- BundleError        a model folder is missing, damaged, tampered with or too new; `path` is the file
     +-- TrainingDataError  labelled rows cannot be learnt from
     +-- EncoderError       a pretrained encoder cannot be loaded or exported
+    +-- StoreError         a store of reports is locked, damaged, too new, or has no room
     +-- MissingExtraError  an optional part is not installed; the message names the extra
 
 Each message says what is wrong and what to do about it.
@@ -83,6 +84,16 @@ class EncoderError(LaporError):
     """A pretrained encoder that cannot be loaded or exported."""
 
     code = "bad_encoder"
+
+
+class StoreError(LaporError):
+    """A store of reports that cannot be opened, read or written. `path` is the store."""
+
+    code = "store_unusable"
+
+    def __init__(self, path: Path | str, message: str) -> None:
+        super().__init__(f"{path}: {message}")
+        self.path = str(path)
 
 
 class MissingExtraError(LaporError):

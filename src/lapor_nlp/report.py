@@ -42,6 +42,8 @@ _ALIASES = {
     "instansi_tujuan": "chosen_agency",
     "rahasia": "confidential",
     "anonim": "anonymous",
+    "pelapor_id": "sender",
+    "sender_key": "sender",
 }
 """Column names of the national platform and common English ones, to field names."""
 
@@ -56,7 +58,8 @@ class Report:
     `kecamatan` and `desa` are what a form's place fields hold: a name or a Kemendagri code; unknown
     ones are noted in the decision, not refused. `chosen_agency` is the instansi that the reporter picked. A report
     that is `confidential` (rahasia) is routed like any other. Nothing is trimmed or
-    rewritten: spans in a decision count code points in `text` as given here.
+    rewritten: spans in a decision count code points in `text` as given here. `sender` is an opaque key, the same for
+    all reports of one person; it is only ever compared, and kept as a hash.
 
     Raises ReportError with the field's name.
     """
@@ -74,13 +77,14 @@ class Report:
     chosen_agency: str | None = field(default=None, repr=False)
     confidential: bool = False
     anonymous: bool = False
+    sender: str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         _check_string("id", self.id, MAX_FIELD)
         if not self.id.strip():
             raise ReportError("id", "is empty; give each report an id of its own")
         _check_string("text", self.text, MAX_TEXT)
-        for name in ("title", "provinsi", "kabkota", "kecamatan", "desa", "chosen_agency"):
+        for name in ("title", "provinsi", "kabkota", "kecamatan", "desa", "chosen_agency", "sender"):
             value = getattr(self, name)
             if value is not None:
                 _check_string(name, value, MAX_FIELD)
@@ -136,7 +140,7 @@ class Report:
                 values[name] = _parse_flag(name, value)
             elif name == "time":
                 values[name] = _parse_time(value)
-            elif name in ("id", "provinsi", "kabkota", "kecamatan", "desa") and isinstance(value, Integral):
+            elif name in ("id", "provinsi", "kabkota", "kecamatan", "desa", "sender") and isinstance(value, Integral):
                 values[name] = value if isinstance(value, bool) else str(value)
         return cls(**values)
 

@@ -1,12 +1,13 @@
 """Router: the main path of a report through the library. Start reading here.
 
-Report -> clean -> tokens -> classify, locate, read signals -> responsibility -> decide. Nothing here writes.
+Report -> clean -> tokens -> classify, locate, read signals -> responsibility -> look for duplicates -> decide.
+Deciding never writes: `remember` and `forget` do.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,14 @@ from lapor_nlp.decision import (
     TopicChoice,
     measured,
 )
-from lapor_nlp.errors import BundleError, LaporError
+from lapor_nlp.duplicates.detector import Audience, Detector, Found, check_link
+from lapor_nlp.duplicates.memory import MemoryStore
+from lapor_nlp.duplicates.model import words_alone
+from lapor_nlp.duplicates.reader import TraceReader
+from lapor_nlp.duplicates.sqlite import SqliteStore
+from lapor_nlp.duplicates.store import Link, TraceStore
+from lapor_nlp.duplicates.trace import Trace
+from lapor_nlp.errors import BundleError, LaporError, StoreError
 from lapor_nlp.place import Location, Place
 from lapor_nlp.regions.locator import Locator
 from lapor_nlp.report import Report, given_id
@@ -48,6 +56,7 @@ from lapor_nlp.wording import Wording
 _HEAD = "topic"
 _ALTERNATIVES = 4
 _CHUNK = 256
+_NOTHING_FOUND = Found()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,10 +95,12 @@ class _Reading:
     rarity: float
     signals: SignalReading
     responsibility: Responsibility
+    found: Found = _NOTHING_FOUND
 
 
 class Router:
-    """Routes reports. Holds no state that changes, so that one router may serve many threads.
+    """Routes reports. One router may serve many threads: only its store of earlier reports, if it has one, ever
+    changes.
 
         router = Router.load()
         decision = router.route(Report(id="1", text="Lampu jalan mati di Jl Kaliurang km 5, Sleman"))
@@ -110,6 +121,7 @@ class Router:
         masker: Masker,
         wording: Wording,
         office_names: OfficeNames,
+        store: TraceStore | None = None,
     ) -> None:
         self.bundle = bundle
         self.taxonomy = taxonomy
@@ -120,6 +132,9 @@ class Router:
         self.masker = masker
         self.wording = wording
         self.office_names = office_names
+        self.store = store
+        self.detector = Detector(bundle.pairs or words_alone())
+        self._traces = TraceReader.load(wordlist)
         self.policy = bundle.policy(_HEAD)
         self._heads = [head for head in (_HEAD, KIND, *FLAGS) if head in bundle.classifier.labels]
         self._topic_of = _carried_labels(bundle, taxonomy)
@@ -133,12 +148,14 @@ class Router:
         agencies: Path | str | None = None,
         agency_names: Path | str | None = None,
         threads: int | None = None,
+        store: TraceStore | Path | str | None = None,
     ) -> Router:
         """Build a router from a model folder and tables; whatever is not given is the packaged one.
 
         `bundle` may be a pointer such as models/current. `threads` is how many the encoder may use, by default one for
         each core. `taxonomy` and `agencies` are a deployment's own folders, `agency_names` a table of local office
-        names laid over the packaged one. Raises BundleError or DataFileError naming the file at fault.
+        names laid over the packaged one. `store` holds earlier reports, for duplicates: a folder, begun where there is
+        none, or a store that is open. Raises BundleError, DataFileError or StoreError naming the file at fault.
         """
         offices = None if agencies is None else Path(agencies)
         names = None if agency_names is None else Path(agency_names)
@@ -149,8 +166,11 @@ class Router:
             directory.check({topic.code: topic.urusan for topic in topics}, locator.gazetteer)
         elif names is not None:
             directory.catalogue.check(locator.gazetteer)
+        loaded = load_bundle(bundle, threads=threads)
+        if isinstance(store, str | Path):
+            store = SqliteStore.open(store, space=loaded.space, dimension=vector_size(loaded))
         return cls(
-            bundle=load_bundle(bundle, threads=threads),
+            bundle=loaded,
             taxonomy=topics,
             locator=locator,
             directory=directory,
@@ -159,6 +179,7 @@ class Router:
             masker=Masker.load(),
             wording=Wording.load(),
             office_names=OfficeNames.load(offices, catalogue=directory.catalogue),
+            store=store,
         )
 
     def route(self, report: Report) -> Decision:
@@ -172,7 +193,9 @@ class Router:
 
         A row may be a Report, a mapping of fields, or an error that a reader met in its place. A row that cannot be
         used, or whose id came before in the same stream, gives a Failure; the rest goes on. When the source itself
-        raises, the rows that came before are decided first. At most `chunk` rows are read ahead.
+        raises, the rows that came before are decided first. At most `chunk` rows are read ahead. With a store, earlier
+        reports of the same stream are looked through for duplicates as well, and kept in memory for that while it
+        lasts.
         """
         if chunk < 1:
             raise ValueError(f"chunk must be at least 1, not {chunk}")
@@ -182,9 +205,10 @@ class Router:
         self, reports: Iterable[Report | Mapping[str, Any] | LaporError], chunk: int
     ) -> Iterator[Decision | Failure]:
         seen: set[str] = set()
+        recent = None if self.store is None else MemoryStore(vector_size(self.bundle))
         for part, error in _chunks(reports, chunk):
             checked = [_check(row, seen) for row in part]
-            decisions = iter(self._decide_all([row for row in checked if isinstance(row, Report)]))
+            decisions = iter(self._decide_all([row for row in checked if isinstance(row, Report)], recent))
             for row in checked:
                 yield row if isinstance(row, Failure) else next(decisions)
             if error is not None:
@@ -203,16 +227,103 @@ class Router:
             responsibility=reading.responsibility,
         )
 
+    def find_duplicates(self, report: Report, *, audience: Audience = "officer", most: int = 5) -> Found:
+        """Earlier reports of the store that a report repeats, likeliest first, at most `most`.
+
+        For the audience "citizen" confidential reports and such as are only related are left out. Raises StoreError
+        when the router has no store.
+        """
+        return self.detector.find(self.traces([report])[0], [self._kept], most=most, audience=audience)
+
+    def remember(
+        self, reports: Iterable[Report | Mapping[str, Any] | LaporError], *, chunk: int = _CHUNK
+    ) -> list[Failure]:
+        """Keep reports in the store, so that later ones are compared with them; one with the id of another replaces it.
+
+        What cannot be used, or has an id that came before in the same call, comes back as a Failure; the rest is kept,
+        on disk when this returns. No text is kept. Raises StoreError.
+        """
+        store, seen, failures = self._kept, set[str](), []
+        for part, error in _chunks(reports, chunk):
+            checked = [_check(row, seen) for row in part]
+            failures += [row for row in checked if isinstance(row, Failure)]
+            store.put(self.traces([row for row in checked if isinstance(row, Report)]))
+            if error is not None:
+                raise error
+        return failures
+
+    def forget(self, ids: Iterable[str]) -> int:
+        """Delete reports from the store for good, with the verdicts on them; how many there were. Raises StoreError."""
+        return self._kept.delete([ids] if isinstance(ids, str) else ids)
+
+    def link(self, child: str, parent: str, *, repeats: bool = True) -> None:
+        """Keep an officer's verdict: `child` repeats `parent`, or (`repeats` false) it does not.
+
+        Later decisions follow it. Raises ReportError when a report would repeat itself, StoreError.
+        """
+        verdict = Link(child=child, parent=parent, repeats=repeats)
+        check_link(verdict, [self._kept])
+        self._kept.put_link(verdict)
+
+    def unlink(self, child: str, parent: str) -> bool:
+        """Take a verdict back; whether there was one. Raises StoreError."""
+        return self._kept.delete_link(child, parent)
+
+    def traces(self, reports: Sequence[Report]) -> list[Trace]:
+        """What a store keeps of reports, in order."""
+        if not reports:
+            return []
+        texts, scores = self._score(reports)
+        topics = [self._carry(raw[_HEAD]).label for raw in scores.predictions()]
+        return self._trace(texts, scores, topics)
+
     def mask(self, text: str) -> Masked:
         """A text with its personal data masked, and the way back to the original spans."""
         return self.masker.mask(text)
 
-    def _decide_all(self, reports: Sequence[Report]) -> list[Decision]:
+    def _decide_all(self, reports: Sequence[Report], recent: MemoryStore | None = None) -> list[Decision]:
         if not reports:
             return []
         texts, scores = self._score(reports)
-        readings = zip(texts, scores.predictions(), scores.rarity.tolist(), strict=True)
-        return [self._decide(self._read(text, raw, rarity)) for text, raw, rarity in readings]
+        parts = zip(texts, scores.predictions(), scores.rarity.tolist(), strict=True)
+        readings = [self._read(text, raw, rarity) for text, raw, rarity in parts]
+        if self.store is not None:
+            traces = self._trace(texts, scores, [reading.topic.label for reading in readings])
+            readings = [
+                replace(reading, found=self._look_up(trace, recent))
+                for reading, trace in zip(readings, traces, strict=True)
+            ]
+        return [self._decide(reading) for reading in readings]
+
+    def _trace(self, texts: Sequence[_Text], scores: Scores, topics: Sequence[str]) -> list[Trace]:
+        projection, lexical = self.bundle.classifier.projection, self.bundle.classifier.lexical
+        vectors = None if projection is None or scores.vectors is None else projection(scores.vectors)
+        return [
+            self._traces.read(
+                text.report,
+                text.tokens,
+                text.location,
+                rarity=lexical.word_rarity(self._traces.words(text.tokens)),
+                vector=None if vectors is None else vectors[i],
+                topic=topics[i],
+            )
+            for i, text in enumerate(texts)
+        ]
+
+    def _look_up(self, trace: Trace, recent: MemoryStore | None) -> Found:
+        """Matches in the store and among the reports of the same call, which `trace` then joins."""
+        assert self.store is not None
+        if recent is None:
+            return self.detector.find(trace, [self.store])
+        found = self.detector.find(trace, [recent, self.store])
+        recent.put([trace])
+        return found
+
+    @property
+    def _kept(self) -> TraceStore:
+        if self.store is None:
+            raise StoreError("store", "this router has none; load it with one: Router.load(store='FOLDER')")
+        return self.store
 
     def _score(self, reports: Sequence[Report]) -> tuple[list[_Text], Scores]:
         """While the encoder works, all else is read."""
@@ -317,7 +428,8 @@ class Router:
             language=self.wordlist.language(reading.text.tokens),
             bundle=self.bundle.id,
             taxonomy=self.taxonomy.version,
-            notes=location.notes,
+            notes=location.notes + (("duplicates_crowded",) if reading.found.crowded else ()),
+            duplicates=reading.found.matches,
         )
 
     def _act(
@@ -371,6 +483,12 @@ class Router:
             questions = [q for q in questions if q != self.wording.questions.get("region_needed")]
             questions.append(responsibility.question)
         return tuple(dict.fromkeys(questions))
+
+
+def vector_size(bundle: Bundle) -> int:
+    """How many numbers a bundle's vectors for duplicates have; 1 when it makes none."""
+    projection = bundle.classifier.projection
+    return 1 if projection is None else int(projection.bias.shape[0])
 
 
 def _chunks(rows: Iterable[Any], size: int) -> Iterator[tuple[list[Any], Exception | None]]:

@@ -20,7 +20,7 @@ LAYERS = [
     {"bundle"},
     {"blend", "wording"},
     {"decision"},
-    {"agencies", "classifier", "regions", "signals"},
+    {"agencies", "classifier", "duplicates", "regions", "signals"},
     {"encoder"},
     {"taxonomy"},
     {"text"},

@@ -23,6 +23,7 @@ PUBLIC = [
     "Report",
     "ReportError",
     "Router",
+    "StoreError",
     "TrainingDataError",
     "UnknownTopicError",
     "__version__",

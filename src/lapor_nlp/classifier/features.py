@@ -72,6 +72,10 @@ class LexicalFeatures:
             np.concatenate([np.array(word_owners, dtype=np.int32), np.repeat(gram_owners, lengths).astype(np.int32)]),
         )
 
+    def column(self, word: str) -> int:
+        """The column of a single word."""
+        return self._word(word)[0]
+
     def counts(self, texts: Sequence[Tokens]) -> csr_matrix:
         """Counts of columns, shape (len(texts), width)."""
         columns = [self.ids(tokens) for tokens in texts]

@@ -56,6 +56,10 @@ class LexicalModel:
         result = np.full(counts.shape[0], self._never_seen)
         return np.divide(sums, numbers, out=result, where=numbers > 0)
 
+    def word_rarity(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """How rare each word is: its inverse document frequency, one more than the rarest if never seen. Shape (n,)."""
+        return self._rarity[[self.features.column(word) for word in words]] if words else np.empty(0)
+
     def margins(self, matrix: csr_matrix, head: str) -> NDArray[np.float32]:
         """Raw scores of a head, shape (rows of `matrix`, labels of `head`)."""
         chosen = self.heads[head]

@@ -115,6 +115,10 @@ class Wordlist:
             self._double(cleaned, forms, starts, standard)
         return Tokens(forms, tuple(standard), starts, ends)
 
+    def is_common(self, word: str) -> bool:
+        """Whether a lower-case word is a common one of Indonesian or of a language that the list knows."""
+        return word in self._known
+
     def languages(self, tokens: Tokens | Iterable[str]) -> dict[str, int]:
         """How many distinct sure words of each language (slang too) stand in the text; languages with none are absent.
 

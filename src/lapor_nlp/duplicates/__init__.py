@@ -1,0 +1,1 @@
+"""Which earlier reports a report repeats: by meaning, wording, place and time, with a probability."""
