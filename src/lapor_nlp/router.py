@@ -207,7 +207,7 @@ class Router:
         seen: set[str] = set()
         recent = None if self.store is None else MemoryStore(vector_size(self.bundle))
         for part, error in _chunks(reports, chunk):
-            checked = [_check(row, seen) for row in part]
+            checked = [check_row(row, seen) for row in part]
             decisions = iter(self._decide_all([row for row in checked if isinstance(row, Report)], recent))
             for row in checked:
                 yield row if isinstance(row, Failure) else next(decisions)
@@ -245,7 +245,7 @@ class Router:
         """
         store, seen, failures = self._kept, set[str](), []
         for part, error in _chunks(reports, chunk):
-            checked = [_check(row, seen) for row in part]
+            checked = [check_row(row, seen) for row in part]
             failures += [row for row in checked if isinstance(row, Failure)]
             store.put(self.traces([row for row in checked if isinstance(row, Report)]))
             if error is not None:
@@ -506,7 +506,8 @@ def _chunks(rows: Iterable[Any], size: int) -> Iterator[tuple[list[Any], Excepti
         yield part, None
 
 
-def _check(row: Report | Mapping[str, Any] | LaporError, seen: set[str]) -> Report | Failure:
+def check_row(row: Report | Mapping[str, Any] | LaporError, seen: set[str]) -> Report | Failure:
+    """A row as a report, or why it cannot be used; `seen` holds the ids that came before, and gains this one."""
     if isinstance(row, LaporError):
         return Failure(id=None, code=row.code, text=str(row))
     try:

@@ -10,6 +10,7 @@ import typer
 
 import lapor_nlp.cli.check  # (importing a module registers its commands)
 import lapor_nlp.cli.drift
+import lapor_nlp.cli.duplicates
 import lapor_nlp.cli.evaluate
 import lapor_nlp.cli.predict
 import lapor_nlp.cli.promote

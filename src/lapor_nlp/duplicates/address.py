@@ -14,6 +14,8 @@ from lapor_nlp.text.tokens import Tokens
 KINDS = ("jalan", "gang", "nomor", "blok", "tiang", "rt", "rw", "km", "nama")
 """What a part may be. `nama` is a number that stands right behind a name: Margorukun 5."""
 
+_FURTHER = "lanjutan"
+_NAMED = ("gang", "blok")
 _STREET_WORDS = 3
 _NUMBER = re.compile(r"0*(\d{1,5})([a-z]?)")
 _JOINED = re.compile(r"([a-z]{2,5})(\d{1,4}[a-z]?)")
@@ -40,7 +42,8 @@ class AddressReader:
     """
 
     def __init__(self, words: Mapping[str, str]) -> None:
-        self._words = dict(words)
+        self._words = {word: kind for word, kind in words.items() if kind != _FURTHER}
+        self._further = frozenset(word for word, kind in words.items() if kind == _FURTHER)
 
     @classmethod
     def load(cls, folder: Path | None = None) -> AddressReader:
@@ -48,8 +51,8 @@ class AddressReader:
         path = (DATA / "duplicates" if folder is None else folder) / "address_words.csv"
         words = {}
         for line, row in read_table(path, ("word", "kind")):
-            if row["kind"] not in KINDS[:-1]:
-                raise DataFileError(path, f"kind must be one of {', '.join(KINDS[:-1])}", line=line)
+            if row["kind"] not in (*KINDS[:-1], _FURTHER):
+                raise DataFileError(path, f"kind must be one of {', '.join(KINDS[:-1])}, {_FURTHER}", line=line)
             words[row["word"].lower()] = row["kind"]
         return cls(words)
 
@@ -91,9 +94,11 @@ class AddressReader:
             following = following[1:]
         if not following:
             return None
-        value = _number(following[0], roman=kind in ("gang", "blok"))
-        if value is None and kind in ("gang", "blok") and len(following[0]) <= 2:
-            return following[0]
+        value = _number(following[0], roman=kind in _NAMED)
+        if value is None and kind in _NAMED and following[0] not in self._words:
+            further = following[1] if len(following) > 1 else ""
+            number = _number(further, roman=True)
+            return " ".join([following[0], *([number] if number else [further] if further in self._further else [])])
         return value
 
 

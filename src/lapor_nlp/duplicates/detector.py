@@ -7,7 +7,7 @@ then compared in full, so that how it was found does not matter to its probabili
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -28,6 +28,16 @@ _CANDIDATES = 64
 _RELATED_DAYS = 120
 _RELATED_METRES = 500
 _LONGEST_CHAIN = 100
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scored:
+    """What is said of two reports: `relation` (None: neither), probability of `same`, whether to merge, and why."""
+
+    relation: Relation | None
+    probability: float
+    merge: bool
+    evidence: PairEvidence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -67,19 +77,24 @@ class Detector:
         if not candidates:
             return Found(crowded=crowded)
         candidates = [other for other in candidates if verdicts.get(other.id, True)]
-        matches = []
-        for match in self._judge(trace, candidates, verdicts):
-            if match is not None and (match.relation == "same" or audience == "officer"):
-                matches.append(match)
+        matches = [
+            Match(
+                id=other.id,
+                parent=other.id,
+                relation=scored.relation,
+                probability=scored.probability,
+                merge=scored.merge,
+                evidence=scored.evidence,
+            )
+            for other, scored in zip(candidates, self._score(trace, candidates, verdicts), strict=True)
+            if scored.relation == "same" or (scored.relation and audience == "officer")
+        ]
         matches.sort(key=lambda match: (match.relation != "same", -match.probability, match.id))
         return Found(matches=tuple(_with_parent(match, stores) for match in matches[:most]), crowded=crowded)
 
-    def score(self, report: Trace, earlier: Trace) -> tuple[Relation | None, float, PairEvidence]:
-        """The relation of two reports (None: none), the probability of `same`, and the evidence."""
-        features = compare(report, [earlier])
-        probability = float(self.model.probabilities(features, senders=_senders(report, [earlier]))[0])
-        evidence = _evidence(report, earlier, features[0])
-        return self._relation(probability, evidence), probability, evidence
+    def score(self, report: Trace, earlier: Trace) -> Scored:
+        """What is said of two reports."""
+        return self._score(report, [earlier], {})[0]
 
     def _candidates(
         self, trace: Trace, stores: Sequence[TraceStore], joined: Sequence[str]
@@ -113,26 +128,21 @@ class Detector:
                 traces.setdefault(other.id, other)
         return list(traces.values()), crowded
 
-    def _judge(self, trace: Trace, others: list[Trace], verdicts: dict[str, bool]) -> list[Match | None]:
+    def _score(self, trace: Trace, others: list[Trace], verdicts: dict[str, bool]) -> list[Scored]:
         if not others:
             return []
         features = compare(trace, others)
         probabilities = self.model.probabilities(features, senders=_senders(trace, others))
-        result: list[Match | None] = []
-        for other, row, value in zip(others, features, probabilities.tolist(), strict=True):
-            evidence = _evidence(trace, other, row, verdict=other.id in verdicts)
-            probability = 1.0 if evidence.verdict else value
-            relation = self._relation(probability, evidence)
-            merge = self.model.merge is not None and probability >= self.model.merge
+        merges = self.model.merges(features, probabilities)
+        result = []
+        for i, other in enumerate(others):
+            evidence = _evidence(trace, other, features[i], verdict=other.id in verdicts)
+            probability = 1.0 if evidence.verdict else float(probabilities[i])
             result.append(
-                None
-                if relation is None
-                else Match(
-                    id=other.id,
-                    parent=other.id,
-                    relation=relation,
+                Scored(
+                    relation=self._relation(probability, evidence),
                     probability=probability,
-                    merge=merge,
+                    merge=evidence.verdict or bool(merges[i]),
                     evidence=evidence,
                 )
             )
@@ -168,17 +178,7 @@ def _root(name: str, stores: Sequence[TraceStore]) -> str:
 
 
 def _with_parent(match: Match, stores: Sequence[TraceStore]) -> Match:
-    parent = _root(match.id, stores)
-    if parent == match.id:
-        return match
-    return Match(
-        id=match.id,
-        parent=parent,
-        relation=match.relation,
-        probability=match.probability,
-        merge=match.merge,
-        evidence=match.evidence,
-    )
+    return replace(match, parent=_root(match.id, stores))
 
 
 def _verdicts(name: str, stores: Sequence[TraceStore]) -> dict[str, bool]:

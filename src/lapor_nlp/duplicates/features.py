@@ -34,10 +34,14 @@ FEATURES = (
     "topic",
     "again",
     "short",
+    "recurring_days",
+    "vague",
 )
 """The columns of `compare`, in order."""
 
 _NEAR, _FAR = 100.0, 500.0
+_SOON = math.log1p(3)
+_FEW_WORDS = 15
 _EARTH = 6_371_000.0
 _SPOT = [KINDS.index(kind) for kind in ("gang", "nomor", "blok", "tiang", "km", "nama")]
 _RT_RW = [KINDS.index("rt"), KINDS.index("rw")]
@@ -72,8 +76,24 @@ def compare(report: Trace, others: Sequence[Trace]) -> NDArray[np.float64]:
         column["near"][i] = 0.0 if distance is None else max(0.0, 1 - distance / _NEAR)
         column["far"][i] = 0.0 if distance is None else min(1.0, max(0.0, distance - _NEAR) / (_FAR - _NEAR))
         column["topic"][i] = report.topic == other.topic
+        column["recurring_days"][i] = column["days"][i] * (report.recurring and other.recurring)
+        column["vague"][i] = _is_vague(report) and _is_vague(other)
     column["again"][:] = report.again
     column["short"][:] = [1 / math.sqrt(1 + min(len(report.words), len(other.words))) for other in others]
+    return result
+
+
+def mergeable(features: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which pairs may be joined without asking if they are likely enough, shape (pairs,).
+
+    The same topic, nothing in the addresses that differs, a place in common (desa, pin, or street and number), a text
+    that tells one case from the next, and no fault that may have come back since.
+    """
+    column = {name: features[:, i] for i, name in enumerate(FEATURES)}
+    nothing_differs = column["other_number"] + column["other_street"] + column["other_rt_rw"] == 0
+    place = (column["desa"] > 0) | (column["near"] > 0) | ((column["street"] > 0) & (column["number"] > 0))
+    fresh = column["recurring_days"] < _SOON
+    result: NDArray[np.bool_] = nothing_differs & place & fresh & (column["vague"] == 0) & (column["topic"] > 0)
     return result
 
 
@@ -151,6 +171,11 @@ def _address(report: Trace, others: Sequence[Trace], column: dict[str, NDArray[n
 
 def _weights(marks: NDArray[np.uint8]) -> NDArray[np.float64]:
     return (marks & ~np.uint8(NAME)).astype(np.float64) / 8
+
+
+def _is_vague(trace: Trace) -> bool:
+    """Whether a report is too short to tell one case from the next, and names no part of an address."""
+    return len(trace.words) < _FEW_WORDS and not len(trace.address)
 
 
 def _differ(first: str | None, second: str | None) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lapor_nlp.duplicates.features import FEATURES
+from lapor_nlp.duplicates.features import FEATURES, mergeable
 from lapor_nlp.errors import DataFileError
 from lapor_nlp.tables import DATA
 
@@ -25,8 +25,9 @@ class PairModel:
     """Log odds of `same` = intercept + sum of weight * feature, see `features.FEATURES`.
 
     From the probability `suggest` on a match is `same`, to be shown to the citizen or an officer; from `merge` on the
-    platform may join the two alone. `suggest_recall` and `merge_precision` are what was measured at these on judged
-    pairs that the weights had not seen; None in `merge` means that no threshold was good enough.
+    platform may join the two alone if they are `features.mergeable`. `suggest_recall` and `merge_precision` are what
+    was measured at these on judged pairs that the weights had not seen; None in `merge` means that no threshold was
+    good enough.
     """
 
     weights: Mapping[str, float]
@@ -57,10 +58,9 @@ class PairModel:
         result: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -500, 500)))
         return result
 
-    @property
-    def needs_meaning(self) -> bool:
-        """Whether vectors count."""
-        return self.weights.get("meaning", 0.0) != 0
+    def merges(self, features: NDArray[np.float64], probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which pairs the platform may join alone, shape (pairs,)."""
+        return mergeable(features) & (probabilities >= (math.inf if self.merge is None else self.merge))
 
 
 def words_alone(path: Path | None = None) -> PairModel:

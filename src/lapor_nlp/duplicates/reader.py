@@ -27,17 +27,27 @@ _SURE_PLACE = 0.5
 class TraceReader:
     """Reads traces. What is kept of a text is bounded: its rarest words and the first parts of an address."""
 
-    def __init__(self, *, wordlist: Wordlist, addresses: AddressReader, again: PhraseTable) -> None:
+    def __init__(
+        self, *, wordlist: Wordlist, addresses: AddressReader, again: PhraseTable, recurring: frozenset[str]
+    ) -> None:
         self._wordlist = wordlist
         self._addresses = addresses
         self._again = again
+        self._recurring = recurring
 
     @classmethod
     def load(cls, wordlist: Wordlist, folder: Path | None = None) -> TraceReader:
-        """From a folder with address_words.csv and again.csv; the packaged one by default. Raises DataFileError."""
+        """From a folder with address_words.csv, again.csv and recurring.csv; the packaged one by default. Raises
+        DataFileError.
+        """
         path = DATA / "duplicates" if folder is None else folder
         phrases = [row["phrase"] for _, row in read_table(path / "again.csv", ("phrase",))]
-        return cls(wordlist=wordlist, addresses=AddressReader.load(folder), again=PhraseTable(phrases))
+        return cls(
+            wordlist=wordlist,
+            addresses=AddressReader.load(folder),
+            again=PhraseTable(phrases),
+            recurring=frozenset(row["topic"] for _, row in read_table(path / "recurring.csv", ("topic",))),
+        )
 
     def words(self, tokens: Tokens) -> list[str]:
         """The different words of a text in standard form, in order."""
@@ -77,6 +87,7 @@ class TraceReader:
             longitude=report.longitude,
             time=_minutes(report),
             topic=topic,
+            recurring=topic in self._recurring,
             again=bool(self._again.find(tokens)),
             sender=None if report.sender is None else _hash(report.sender),
             confidential=report.confidential,

@@ -32,15 +32,15 @@ FILE = "traces.sqlite"
 _LOADED = 50_000
 _COLUMNS = (
     "row, id, space, vector, words, marks, address, kabkota, kecamatan, desa, "
-    "latitude, longitude, time, topic, again, sender, confidential"
+    "latitude, longitude, time, topic, recurring, again, sender, confidential"
 )
 _LAYOUT = f"""
 CREATE TABLE space (number INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
 CREATE TABLE report (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, space INTEGER NOT NULL, vector BLOB,
     words BLOB NOT NULL, marks BLOB NOT NULL, address BLOB NOT NULL, kabkota TEXT, kecamatan TEXT, desa TEXT,
-    latitude REAL, longitude REAL, time INTEGER, topic TEXT NOT NULL, again INTEGER NOT NULL, sender INTEGER,
-    confidential INTEGER NOT NULL);
+    latitude REAL, longitude REAL, time INTEGER, topic TEXT NOT NULL, recurring INTEGER NOT NULL, again INTEGER NOT
+    NULL, sender INTEGER, confidential INTEGER NOT NULL);
 CREATE TABLE holding (key INTEGER, row INTEGER, place TEXT, PRIMARY KEY (key, row)) WITHOUT ROWID;
 CREATE TABLE gone (number INTEGER PRIMARY KEY AUTOINCREMENT, row INTEGER NOT NULL);
 CREATE TABLE link (child TEXT, parent TEXT, repeats INTEGER NOT NULL, PRIMARY KEY (child, parent)) WITHOUT ROWID;
@@ -113,7 +113,7 @@ class SqliteStore:
                 self._take_out([trace.id for trace in latest], write)
                 for trace in latest:
                     row = write(
-                        f"INSERT INTO report ({_COLUMNS}) VALUES (NULL{', ?' * 16})", _record(trace, self._space)
+                        f"INSERT INTO report ({_COLUMNS}) VALUES (NULL{', ?' * 17})", _record(trace, self._space)
                     ).lastrowid
                     for key in kept_keys(trace):
                         write("INSERT INTO holding VALUES (?, ?, ?)", (key, row, trace.kabkota))
@@ -241,9 +241,10 @@ class SqliteStore:
             longitude=record[11],
             time=record[12],
             topic=record[13],
-            again=bool(record[14]),
-            sender=record[15],
-            confidential=bool(record[16]),
+            recurring=bool(record[14]),
+            again=bool(record[15]),
+            sender=record[16],
+            confidential=bool(record[17]),
         )
 
     @contextmanager
@@ -332,6 +333,7 @@ def _record(trace: Trace, space: int) -> tuple[Any, ...]:
         trace.longitude,
         trace.time,
         trace.topic,
+        int(trace.recurring),
         int(trace.again),
         trace.sender,
         int(trace.confidential),

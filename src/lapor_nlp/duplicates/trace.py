@@ -20,7 +20,8 @@ class Trace:
     the bit NAME where the word is no common one. `address` holds the parts of an address, shape (m, 3): kind, hash of
     what is told apart, hash of how. Codes are of Kemendagri; `time` is in minutes since 1970 (UTC where the report
     said so),
-    `sender` a hash; `again` says that the text itself speaks of an earlier report.
+    `sender` a hash; `recurring` says that the topic is one whose faults come back, `again` that the text itself speaks
+    of an earlier report.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Trace:
     longitude: float | None = None
     time: int | None = None
     topic: str = ""
+    recurring: bool = False
     again: bool = False
     sender: int | None = None
     confidential: bool = False

@@ -13,7 +13,7 @@ from scipy.stats import beta
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from lapor_nlp.duplicates.features import FEATURES
+from lapor_nlp.duplicates.features import FEATURES, mergeable
 from lapor_nlp.duplicates.model import PairModel
 from lapor_nlp.errors import TrainingDataError
 
@@ -22,7 +22,7 @@ _FOLDS, _ROUNDS = 5, 5
 _FEWEST = 20
 _FEWEST_MERGED = 10
 _MARGIN = 0.02
-"""How much more recall, and precision, than asked for is wanted on the pairs that thresholds are chosen by."""
+"""How much more recall than asked for is wanted on the pairs that the threshold is chosen by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,10 @@ def fit_pairs(
     slope, intercept = _calibration(unseen, pairs)
     weights, constant = _fit(pairs, np.arange(len(pairs.same)), leave_out)
     probability = 1 / (1 + np.exp(-(slope * unseen + intercept)))
-    suggest, found = _suggest(probability, pairs, min(1.0, recall + _MARGIN))
-    merge, kept, bound = _merge(probability, pairs, min(1.0, precision))
+    suggest, found = _suggest(probability, pairs.same, min(1.0, recall + _MARGIN))
+    allowed = mergeable(pairs.features)
+    merge, kept, bound = _merge(probability[allowed], pairs.same[allowed], precision)
+    merged = np.zeros(len(allowed), dtype=np.bool_) if merge is None else allowed & (probability >= merge)
     return PairModel(
         weights={name: round(slope * float(w), 5) for name, w in zip(FEATURES, weights, strict=True) if w},
         intercept=round(slope * constant + intercept, 5),
@@ -77,7 +79,8 @@ def fit_pairs(
             "same": int(pairs.same.sum()),
             "auc": round(float(roc_auc_score(pairs.same, unseen)), 4),
             "average_precision": round(float(average_precision_score(pairs.same, unseen)), 4),
-            "merge_recall": None if merge is None else round(float((probability >= merge)[pairs.same].mean()), 4),
+            "merged": int(merged.sum()),
+            "merge_recall": round(float(merged[pairs.same].mean()), 4),
             "merge_precision_at_least": bound,
         },
     )
@@ -105,32 +108,35 @@ def _fit(pairs: JudgedPairs, rows: NDArray[np.int64], leave_out: Sequence[str]) 
     mean, spread = chosen.mean(axis=0), chosen.std(axis=0)
     used = (spread > 1e-9) & ~np.isin(FEATURES, list(leave_out))
     model = LogisticRegression(C=_STRENGTH, max_iter=1000)
-    model.fit((chosen[:, used] - mean[used]) / spread[used], pairs.same[rows], sample_weight=pairs.weights[rows])
+    model.fit((chosen[:, used] - mean[used]) / spread[used], pairs.same[rows])
     weights = np.zeros(len(FEATURES))
     weights[used] = model.coef_[0] / spread[used]
     return weights, float(model.intercept_[0] - weights @ mean)
 
 
 def _calibration(odds: NDArray[np.float64], pairs: JudgedPairs) -> tuple[float, float]:
-    model = LogisticRegression(C=1e3).fit(odds[:, None], pairs.same, sample_weight=pairs.weights)
+    """From log odds to those of traffic: by the pairs whose share of it is known, or all if there are none."""
+    known = pairs.weights > 0 if (pairs.weights > 0).any() else np.ones(len(odds), dtype=np.bool_)
+    weights = pairs.weights[known] if (pairs.weights > 0).any() else None
+    model = LogisticRegression(C=1e3).fit(odds[known, None], pairs.same[known], sample_weight=weights)
     return max(0.1, float(model.coef_[0, 0])), float(model.intercept_[0])
 
 
-def _suggest(probability: NDArray[np.float64], pairs: JudgedPairs, recall: float) -> tuple[float, float]:
+def _suggest(probability: NDArray[np.float64], same: NDArray[np.bool_], recall: float) -> tuple[float, float]:
     """The highest threshold that finds `recall` of the same pairs, and how much it finds."""
-    same = np.sort(probability[pairs.same])[::-1]
-    threshold = np.floor(same[min(len(same) - 1, int(np.ceil(recall * len(same))) - 1)] * 1e4) / 1e4
-    return float(threshold), round(float((same >= threshold).mean()), 4)
+    falling = np.sort(probability[same])[::-1]
+    threshold = np.floor(falling[min(len(falling) - 1, int(np.ceil(recall * len(falling))) - 1)] * 1e4) / 1e4
+    return float(threshold), round(float((falling >= threshold).mean()), 4)
 
 
 def _merge(
-    probability: NDArray[np.float64], pairs: JudgedPairs, precision: float
+    probability: NDArray[np.float64], same: NDArray[np.bool_], precision: float
 ) -> tuple[float | None, float | None, float | None]:
     """The lowest threshold above which `precision` of the pairs are the same, that precision, and what it is at
     least.
     """
     order = np.argsort(-probability, kind="stable")
-    right = np.cumsum(pairs.same[order])
+    right = np.cumsum(same[order])
     share = right / np.arange(1, len(order) + 1)
     fitting = np.flatnonzero(share >= precision)
     if not len(fitting) or fitting[-1] + 1 < _FEWEST_MERGED:
