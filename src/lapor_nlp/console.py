@@ -120,6 +120,10 @@ def _table(decision: Decision, masked: str) -> Table:
     table.add_row("Jenis", Text(", ".join([decision.kind, *flags])))
     for question in decision.questions:
         table.add_row("Tanyakan", Text(question))
+    for match in decision.duplicates:
+        days = "" if match.evidence.days is None else f", selisih {match.evidence.days:.0f} hari"
+        word = "Ulangan dari" if match.relation == "same" else "Terkait"
+        table.add_row(word, Text(printable(f"{match.id} {match.probability:.0%}{days}")))
     if decision.personal_data:
         kinds = ", ".join(sorted({p.kind for p in decision.personal_data}))
         table.add_row("Data pribadi", Text(f"{len(decision.personal_data)} disamarkan ({kinds})"))

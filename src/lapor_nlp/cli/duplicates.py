@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,9 +15,11 @@ import typer
 from lapor_nlp.batch.grouping import Grouped, group
 from lapor_nlp.batch.readers import read_file, read_numbered
 from lapor_nlp.batch.review import review_page
+from lapor_nlp.bundle import default_folder, resolve, save_bundle
 from lapor_nlp.cli.app import AsJson, Model, app, print_json
 from lapor_nlp.console import printable
 from lapor_nlp.decision import Failure
+from lapor_nlp.duplicates.detector import in_order
 from lapor_nlp.duplicates.sqlite import SqliteStore
 from lapor_nlp.errors import LaporError, ReadError
 from lapor_nlp.files import write_whole
@@ -142,7 +145,7 @@ def score(
             failed += 1
             result: dict[str, Any] = {"line": number, "error": {"code": row.code, "text": str(row)}}
         else:
-            result = {"line": number, **_scored(router, *row)}
+            result = {"line": number, **_scored(router, row[0], row[1])}
         if as_json:
             print_json(result)
         else:
@@ -150,11 +153,39 @@ def score(
     _told_lines(failed)
 
 
+@duplicates.command("fit")
+def fit(
+    pairs: Annotated[Path, typer.Argument(help='JSON lines {"a": report, "b": report, "same": true or false}.')],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the model.")],
+    bundle: Model = None,
+    precision: Annotated[float, typer.Option(help="Least precision of what is merged alone.", min=0.5, max=1)] = 0.98,
+    recall: Annotated[float, typer.Option(help="Least share of repeats that is suggested.", min=0.1, max=1)] = 0.85,
+) -> None:
+    """Learn from judged pairs how likely two reports are the same, and write the model with it.  [extra: train]"""
+    from lapor_nlp.training.pairs import fit_pairs, read_pairs  # (scikit-learn, which only this command needs)
+
+    router = Router.load(bundle)
+    both, same = [], []
+    for number, row in _pairs(pairs):
+        if isinstance(row, LaporError):
+            raise ReadError(str(row), path=pairs, line=number)
+        verdict = row[2]
+        if not isinstance(verdict, bool):
+            raise ReadError('must hold "same": true or false', path=pairs, line=number)
+        both.append((row[0], row[1]))
+        same.append(verdict)
+    model = fit_pairs(read_pairs(router, both, same), precision=precision, recall=recall)
+    folder = default_folder() if bundle is None else resolve(bundle)
+    card = folder / "MODEL_CARD.md"
+    text = card.read_text(encoding="utf-8") if card.is_file() else None
+    save_bundle(replace(router.bundle, pairs=model), out, card=text)
+    merge = "never: no threshold was good enough" if model.merge is None else f"from {model.merge:.2f}"
+    typer.echo(f"suggest from {model.suggest:.2f}, merge {merge}; {json.dumps(model.metrics)}")
+
+
 def _scored(router: Router, first: Report, second: Report) -> dict[str, Any]:
-    one, two = router.traces([first])[0], router.traces([second])[0]
-    if one.time is not None and two.time is not None and one.time > two.time:
-        one, two = two, one
-    scored = router.detector.score(two, one)
+    earlier, later = in_order(*router.traces([first, second]))
+    scored = router.detector.score(later, earlier)
     return {
         "a": first.id,
         "b": second.id,
@@ -165,7 +196,8 @@ def _scored(router: Router, first: Report, second: Report) -> dict[str, Any]:
     }
 
 
-def _pairs(path: Path) -> Iterator[tuple[int, tuple[Report, Report] | LaporError]]:
+def _pairs(path: Path) -> Iterator[tuple[int, tuple[Report, Report, Any] | LaporError]]:
+    """The two reports of each line, and its verdict if it has one."""
     for number, row in read_numbered(path, "jsonl"):
         if isinstance(row, ReadError):
             yield number, row
@@ -177,7 +209,7 @@ def _pairs(path: Path) -> Iterator[tuple[int, tuple[Report, Report] | LaporError
                     'must hold two reports: {"a": {"text": ...}, "b": {"text": ...}}', path=path, line=number
                 )
             named = [{"id": f"{number}{name}", **side} for name, side in zip("ab", sides, strict=True)]  # type: ignore[dict-item]
-            yield number, (Report.from_mapping(named[0]), Report.from_mapping(named[1]))
+            yield number, (Report.from_mapping(named[0]), Report.from_mapping(named[1]), row.get("same"))
         except LaporError as error:
             yield number, error
 

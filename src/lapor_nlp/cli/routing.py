@@ -47,8 +47,11 @@ def route(
     agencies: AgencyFolder = None,
     names: NamesFile = None,
     form: Annotated[str | None, typer.Option("--format", help="jsonl, csv, tsv or txt, if not by the suffix.")] = None,
+    store: Annotated[
+        Path | None, typer.Option("--store", help="Folder of earlier reports, for duplicates (duplicates remember).")
+    ] = None,
 ) -> None:
-    """Route one report, or each of a file.
+    """Route one report, or each of a file. Nothing is remembered by it.
 
     Exit code 0: all routed; 1: some rows could not be read (each has an error in its place); 2: nothing could be done.
     """
@@ -57,7 +60,7 @@ def route(
         raise ReportError(
             "options", "--lat, --lon, --kabkota and --agency are for a single report; use columns in a file"
         )
-    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies, agency_names=names)
+    router = Router.load(bundle, taxonomy=taxonomy, agencies=agencies, agency_names=names, store=store)
     if rows is None:
         report = _single(source, lat, lon, kabkota, agency)
         decision = router.route(report)

@@ -165,6 +165,13 @@ def check_link(link: Link, stores: Sequence[TraceStore]) -> None:
         raise ReportError("parent", f"repeats {link.child!r} already, so it cannot be its parent; unlink them first")
 
 
+def in_order(first: Trace, second: Trace) -> tuple[Trace, Trace]:
+    """Two reports, the earlier one first; as they are where a time is missing."""
+    if first.time is not None and second.time is not None and first.time > second.time:
+        return second, first
+    return first, second
+
+
 def _root(name: str, stores: Sequence[TraceStore]) -> str:
     """The head of the group that a report was put in."""
     for _ in range(_LONGEST_CHAIN):

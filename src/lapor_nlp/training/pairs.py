@@ -10,12 +10,19 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.stats import beta
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
 
-from lapor_nlp.duplicates.features import FEATURES, mergeable
+from lapor_nlp.duplicates.detector import in_order
+from lapor_nlp.duplicates.features import FEATURES, compare, mergeable
 from lapor_nlp.duplicates.model import PairModel
-from lapor_nlp.errors import TrainingDataError
+from lapor_nlp.errors import MissingExtraError, TrainingDataError
+from lapor_nlp.report import Report
+from lapor_nlp.router import Router
+
+try:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import average_precision_score, roc_auc_score
+except ModuleNotFoundError as error:
+    raise MissingExtraError("train", "scikit-learn") from error
 
 _STRENGTH = 0.1
 _FOLDS, _ROUNDS = 5, 5
@@ -146,3 +153,20 @@ def _merge(
     bound = float(beta.ppf(0.05, hits, count - hits + 1)) if hits else 0.0
     threshold = float(np.ceil(probability[order[last]] * 1e4) / 1e4) if last + 1 < len(order) else 0.0
     return threshold, round(hits / count, 4), round(bound, 4)
+
+
+def read_pairs(
+    router: Router, pairs: Sequence[tuple[Report, Report]], same: Sequence[bool], weights: Sequence[float] | None = None
+) -> JudgedPairs:
+    """Judged pairs as a router reads them; the later report of each, by time, is the one that may repeat the other."""
+    traces = router.traces([report for pair in pairs for report in pair])
+    rows = []
+    for first, second in zip(traces[::2], traces[1::2], strict=True):
+        earlier, later = in_order(first, second)
+        rows.append(compare(later, [earlier])[0])
+    return JudgedPairs(
+        features=np.array(rows).reshape(-1, len(FEATURES)),
+        same=np.array(same, dtype=np.bool_),
+        weights=np.zeros(len(pairs)) if weights is None else np.array(weights, dtype=np.float64),
+        clusters=clusters_of([(first.id, second.id) for first, second in pairs]),
+    )
